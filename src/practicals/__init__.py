@@ -1,0 +1,1 @@
+"""Deep learning applications: the package behind the six notebooks and the report."""
