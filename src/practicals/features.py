@@ -1,0 +1,74 @@
+"""Features of many pictures: stream, decode beside the network, pool every layer in one pass."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+
+from .backbones import Backbone
+from .images import Source, stream
+from .runtime import fastest_dtype
+
+Pool = Callable[[torch.Tensor], torch.Tensor]
+
+
+def average(maps: torch.Tensor) -> torch.Tensor:
+    """Average maps (n, c, h, w) over their positions to (n, c); vectors pass unchanged."""
+    return maps.mean((2, 3)) if maps.ndim == 4 else maps
+
+
+def pyramid(maps: torch.Tensor) -> torch.Tensor:
+    """Average maps over the whole and over 2 × 2 cells (Lazebnik 2006): (n, c, h, w) to (n, 5c)."""
+    if maps.ndim != 4:
+        return maps
+    cells = F.adaptive_avg_pool2d(maps, 2).flatten(1)
+    return torch.cat([average(maps), cells], 1)
+
+
+def prepare(
+    net: Backbone, dtype: torch.dtype | None = None, device: torch.device | str = "cpu"
+) -> Backbone:
+    """Move a network to a device, channels last, in the fastest safe precision or in ``dtype``."""
+    dtype = dtype or fastest_dtype(torch.device(device))
+    return net.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+
+
+def batch_to(net: Backbone, pixels: torch.Tensor) -> torch.Tensor:
+    """Return uint8 pixels (n, 3, H, W) as the network's dtype in [0, 1], channels last."""
+    mean = net.normalise.mean
+    x = pixels.to(mean.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+    return x.to(mean.dtype) / 255
+
+
+@torch.inference_mode()
+def extract(
+    net: Backbone,
+    images: Sequence[Source],
+    transform: Callable[[Image.Image], Image.Image],
+    layers: Iterable[str],
+    pool: Pool = average,
+    flip: bool = False,
+    batch_size: int = 32,
+    label: str | None = None,
+) -> dict[str, np.ndarray]:
+    """Return the pooled features of every picture at every named layer, float32 (n, d).
+
+    ``transform`` turns a picture into one of the common size; with ``flip`` the features are the
+    mean over the picture and its mirror image. Layers beyond the deepest named one are not run.
+    """
+    layers = list(layers)
+    found: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
+    bar = tqdm(total=len(images), desc=label or net.title, unit="img", leave=False)
+    for pixels in stream(images, transform, batch_size):
+        x = batch_to(net, pixels)
+        views = [x, x.flip(-1)] if flip else [x]
+        outputs = [net.features(view, layers) for view in views]
+        for layer in layers:
+            pooled = [pool(output[layer].float()) for output in outputs]
+            found[layer].append(torch.stack(pooled).mean(0).cpu())
+        bar.update(len(pixels))
+    bar.close()
+    return {layer: torch.cat(parts).numpy() for layer, parts in found.items()}

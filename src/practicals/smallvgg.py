@@ -1,0 +1,72 @@
+"""A small VGG-shaped network, trained on the spot, in place of ImageNet's in the sample profile."""
+
+from collections import OrderedDict
+
+import torch
+from torch import nn
+
+from . import caching, photos, training
+from .images import IMAGENET_MEAN, IMAGENET_STD
+
+SIZE = 64
+"""Side of the square input, in pixels."""
+WIDTHS = (16, 32, 64, 96)
+HIDDEN = 128
+EPOCHS = 12
+PER_PHOTO = 160
+
+
+class SmallVGG(nn.Module):
+    """VGG16's shape (Simonyan & Zisserman, 2015) with four narrow blocks of two convolutions."""
+
+    def __init__(self, classes: int = len(photos.COLOUR)) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for before, after in zip((3, *WIDTHS), WIDTHS, strict=False):
+            for channels in (before, after):
+                layers += [nn.Conv2d(channels, after, 3, padding=1), nn.ReLU()]
+            layers.append(nn.MaxPool2d(2))
+        side = SIZE // 2 ** len(WIDTHS)
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(
+            nn.Linear(WIDTHS[-1] * side**2, HIDDEN),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, HIDDEN),
+            nn.ReLU(),
+            nn.Linear(HIDDEN, classes),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, classes) of normalised pixels (n, 3, 64, 64)."""
+        return self.classifier(self.features(x).flatten(1))
+
+
+def steps(net: SmallVGG) -> "OrderedDict[str, nn.Module]":
+    """Return the network's layers in order under VGG's readable names."""
+    named = OrderedDict()
+    per_block = 5
+    for i, module in enumerate(net.features):
+        block, place = divmod(i, per_block)
+        kind = ("conv{}_1", "relu{}_1", "conv{}_2", "relu{}_2", "pool{}")[place]
+        named[kind.format(block + 1)] = module
+    named["flatten"] = nn.Flatten()
+    named |= zip(("fc6", "relu6", "fc7", "relu7", "fc8"), net.classifier, strict=True)
+    return named
+
+
+def _train() -> dict[str, torch.Tensor]:
+    """Train on colour photographs: which photograph is a patch from?"""
+    torch.manual_seed(0)
+    (x, y, _), _ = photos.patches(photos.COLOUR, n_train=PER_PHOTO, n_test=1, side=SIZE)
+    net = SmallVGG()
+    training.he_initialise(net)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    pixels = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 - mean) / std
+    training.fit(net, pixels, torch.from_numpy(y), epochs=EPOCHS, lr=0.02, batch_size=32, seed=0)
+    return net.state_dict()
+
+
+def trained_state() -> dict[str, torch.Tensor]:
+    """Return the trained network's state dict; train it first if no cache holds it (~1 min)."""
+    key = {"epochs": EPOCHS, "photos": PER_PHOTO, "widths": WIDTHS}
+    return caching.load_or_compute("smallvgg", key, _train)
