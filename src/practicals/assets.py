@@ -5,16 +5,18 @@
 
 import argparse
 import difflib
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from practicals import paths
-from practicals.downloads import MissingAsset, download, explain, size
-from practicals.inventory import ABSENT, Asset, load, problem
+from . import paths
+from .downloads import download
+from .inventory import ABSENT, Asset, load, problem
+from .missing import MissingAsset, explain, size
 
-__all__ = ["MissingAsset", "available", "explain_missing", "locate", "main", "state"]
+__all__ = ["MissingAsset", "available", "explain_missing", "locate", "main", "megabytes", "state"]
 
 Registry = dict[str, Asset]
 
@@ -24,9 +26,11 @@ def _resolve(name: str, registry: Registry | None) -> Asset:
     registry = load() if registry is None else registry
     if name in registry:
         return registry[name]
-    lower = {known.lower(): known for known in registry}
-    near = difflib.get_close_matches(name.lower(), lower, n=2, cutoff=0.4)
-    hint = " or ".join(repr(lower[known]) for known in near) or f"one of {', '.join(registry)}"
+    # Whole names and their first words both count: "vgg61" means "vgg16-397923af.pth".
+    words = {re.split(r"[-_.]", known)[0].lower(): known for known in reversed(registry)}
+    words |= {known.lower(): known for known in registry}
+    near = difflib.get_close_matches(name.lower(), words, n=1)
+    hint = repr(words[near[0]]) if near else f"one of {', '.join(registry)}"
     raise ValueError(f"no asset is called {name!r}; did you mean {hint}?")
 
 
@@ -69,6 +73,11 @@ def available(name: str, registry: Registry | None = None) -> bool:
 def explain_missing(name: str, registry: Registry | None = None) -> str:
     """Return the message for a table's row whose file is absent: its size and how to get it."""
     return explain(_resolve(name, registry), "no copy in data/ or DATA_MIRROR")
+
+
+def megabytes(name: str, registry: Registry | None = None) -> str:
+    """Return the size of a download as text, ``"528 MB"`` (``ValueError``: unknown name)."""
+    return size(_resolve(name, registry).bytes)
 
 
 def state(asset: Asset) -> str:

@@ -3,14 +3,12 @@
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
-from . import assets, photos
+from . import assets, inventory, photos
 from .images import CLASS_NAMES, SUFFIXES, Source
 
 
@@ -84,16 +82,10 @@ def _patch_set(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...]) -> ImageS
     return ImageSet(list(x), y, classes)
 
 
-@cache
-def wordnet_ids() -> tuple[str, ...]:
-    """Return the WordNet ids of the 1,000 classes in the order of the networks' outputs."""
-    return tuple(files("practicals").joinpath("registry/wordnet_ids.txt").read_text().split())
-
-
 def imagenet_samples() -> ImageSet:
     """Return the ImageNet sample pictures, one per class present, with their class indices."""
     root = assets.locate("imagenet-samples")
-    index = {wordnet: i for i, wordnet in enumerate(wordnet_ids())}
+    index = {wordnet: i for i, wordnet in enumerate(inventory.wordnet_ids())}
     images = sorted(root.glob("*.JPEG"))
     y = np.array([index[path.name.split("_")[0]] for path in images])
     return ImageSet(images, y, CLASS_NAMES)

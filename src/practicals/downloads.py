@@ -2,8 +2,10 @@
 
 import os
 import sys
+import tarfile
 import time
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,8 +15,8 @@ import pooch
 import requests
 from tqdm import tqdm
 
-from practicals.atomic import atomic_folder, atomic_path
-from practicals.inventory import (
+from .atomic import atomic_folder, atomic_path
+from .inventory import (
     RECEIPT,
     Asset,
     file_problem,
@@ -22,15 +24,14 @@ from practicals.inventory import (
     problem,
     tree_sha256,
 )
-from practicals.layouts import LAYOUTS, LayoutError
+from .layouts import LAYOUTS, LayoutError
+from .missing import MissingAsset, explain, size
 
 ATTEMPTS = 3
 PAUSE_S = 1.0
 TIMEOUT_S = (10, 60)
 
-
-class MissingAsset(RuntimeError):
-    """A file or data set is neither here nor to be had; the message says how to get it."""
+Judge = Callable[[Asset, Path], str | None]
 
 
 class _DownloadError(RuntimeError):
@@ -39,32 +40,6 @@ class _DownloadError(RuntimeError):
     def __init__(self, reason: str, final: bool = True) -> None:
         super().__init__(reason)
         self.final = final
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in the unit a reader thinks in: ``"553.4 MB"``, ``"29 kB"``."""
-    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
-
-
-def command(asset: Asset) -> str:
-    """Return what to type to fetch the asset."""
-    return f"make data NETS={asset.net}" if asset.net else "make data"
-
-
-def explain(asset: Asset, reason: str) -> str:
-    """Return the one message about a missing asset: which, how large, whence, and both ways out."""
-    online = f"with internet: {command(asset)}"
-    if asset.url is None:
-        online = "no public address serves this file"
-        if asset.alternative:
-            online += f"; {asset.alternative} stands in for it (with internet: make data)"
-    return (
-        f"{asset.name} ({size(asset.bytes)}, needed by {asset.needed_by or '-'}) is missing: "
-        f"{reason}.\nSource: {asset.url or asset.source}\nTwo ways to get it:\n"
-        f"  1. {online};\n"
-        f"  2. by hand: put it at data/{asset.path}, or set DATA_MIRROR to a folder "
-        f"that holds {asset.path}."
-    )
 
 
 def is_offline() -> bool:
@@ -93,7 +68,7 @@ def download(asset: Asset, root: Path) -> Path:
         elif asset.layout:
             _fetch_folder(asset, root)
         else:
-            _fetch_file(asset, root / asset.path)
+            _fetch_file(asset, root / asset.path, file_problem)
     return root / asset.path
 
 
@@ -113,31 +88,42 @@ def _fetch_members(folder: Asset, root: Path) -> None:
     """Fetch those files of a folder that are not yet right; what is right stays."""
     todo = [member for member in folder.members if problem(member, root)]
     for member in tqdm(todo, desc=folder.name, unit="file"):
-        _fetch_file(member, root / member.path, quiet=True)
+        _fetch_file(member, root / member.path, file_problem, quiet=True)
 
 
-def _fetch_file(asset: Asset, target: Path, quiet: bool = False, check: bool = True) -> None:
-    """Download one file to ``target``, from the start again when the connection is cut."""
-    for attempt, url in enumerate(_addresses(asset), start=1):
+def _fetch_file(asset: Asset, target: Path, judge: Judge, quiet: bool = False) -> None:
+    """Download one file to ``target`` from the first of its addresses that serves it."""
+    failures = []
+    for url in filter(None, (asset.url, asset.spare_url)):
+        try:
+            return _fetch_from(url, target, lambda part: judge(asset, part), quiet)
+        except _DownloadError as error:
+            failures.append(str(error))
+    raise _DownloadError("; then ".join(failures))
+
+
+def _fetch_from(
+    url: str, target: Path, judge: Callable[[Path], str | None], quiet: bool = False
+) -> None:
+    """Download from one address, from the start again when the connection is cut."""
+    for attempt in range(1, ATTEMPTS + 1):
         try:
             with atomic_path(target) as part:
                 _stream(url, part, quiet)
-                wrong = file_problem(asset, part) if check else None
-                if wrong:
+                if wrong := judge(part):
                     raise _DownloadError(f"{url} serves another file: {wrong}")
             return
         except _DownloadError as error:
-            failure = error
-            if error.final and url == asset.url and not asset.spare_url:
-                break
+            if error.final or attempt == ATTEMPTS:
+                raise
             time.sleep(PAUSE_S * attempt)
-    raise failure
 
 
 def _stream(url: str, part: Path, quiet: bool) -> None:
     """Let pooch write ``url`` to ``part``; raise when fewer bytes arrive than were promised."""
     host = urlsplit(url).netloc
-    with tqdm(unit="B", unit_scale=True, desc=Path(url).name, disable=quiet) as bar:
+    # pooch sets the real total, but needs one from the start: a bar without has no truth value.
+    with tqdm(total=1, unit="B", unit_scale=True, desc=Path(url).name, disable=quiet) as bar:
         fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT_S)
         try:
             fetch(url, str(part), None)
@@ -154,27 +140,40 @@ def _stream(url: str, part: Path, quiet: bool) -> None:
         raise _DownloadError(reason, final=False)
 
 
+def _archive_problem(asset: Asset, archive: Path) -> str | None:
+    """Return that the file is no archive at all, as when a dead host serves its goodbye page."""
+    if zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive):
+        return None
+    return f"no archive, {_about_md5(asset, archive)}"
+
+
+def _about_md5(asset: Asset, archive: Path) -> str:
+    """Return the archive's md5 beside the expected one."""
+    return f"its md5 is {pooch.file_hash(str(archive), alg='md5')}, expected {asset.md5}"
+
+
 def _fetch_folder(asset: Asset, root: Path) -> None:
     """Download an archive and lay it out; the archive itself is not kept."""
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=root, prefix=".unpack-") as scratch:
         archive = Path(scratch) / "archive"
-        _fetch_file(asset, archive, check=False)
+        _fetch_file(asset, archive, _archive_problem)
         with atomic_folder(root / asset.path) as folder:
             _lay_out(asset, archive, folder)
 
 
 def _lay_out(asset: Asset, archive: Path, folder: Path) -> None:
     """Unpack; believe the result if the archive's md5 or the files' own hash is the known one."""
-    md5 = pooch.file_hash(str(archive), alg="md5")
-    about = f"archive md5 {md5}, expected {asset.md5}"
     try:
         LAYOUTS[asset.layout](archive, folder)
     except LayoutError as error:
-        raise _DownloadError(f"{error} ({about})") from error
+        raise _DownloadError(f"{error}; {_about_md5(asset, archive)}") from error
     wrong = folder_problem(asset, folder)
-    if wrong and md5 != asset.md5:
-        raise _DownloadError(f"{asset.url} serves other files: {wrong} ({about})")
-    if wrong:
-        # The authors' archive, encoded otherwise than the copy that was measured: remember it.
-        (folder / RECEIPT).write_text(tree_sha256(folder, asset.files) + "\n")
+    if not wrong:
+        return
+    if pooch.file_hash(str(archive), alg="md5") != asset.md5:
+        raise _DownloadError(
+            f"{wrong}; the archive is not the known one either: {_about_md5(asset, archive)}"
+        )
+    # The authors' archive, encoded otherwise than the copy that was measured: remember it.
+    (folder / RECEIPT).write_text(tree_sha256(folder, asset.files) + "\n")

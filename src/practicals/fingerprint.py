@@ -153,9 +153,10 @@ def _listings(names: set[str], modules: Iterable[str]) -> Iterator[str]:
     """Yield the full text of definitions shown in a notebook: there, comments do count."""
     for module in modules if names else ():
         source = (package_dir() / f"{module}.py").read_text(encoding="utf-8")
+        lines = source.splitlines()
         for node in ast.walk(ast.parse(source)):
-            if getattr(node, "name", None) in names:
-                yield f"{module}:{ast.get_source_segment(source, node)}"
+            if getattr(node, "name", None) in names and hasattr(node, "lineno"):
+                yield "\n".join([module, *lines[node.lineno - 1 : node.end_lineno]])
 
 
 def budgets(stem: str, name: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pooch
 
@@ -33,6 +34,7 @@ class Asset:
     needed_by: str = ""
     source: str = ""
     url: str | None = None
+    spare_url: str | None = None
     sha256: str | None = None
     sha256_prefix: str | None = None
     content_sha256: str | None = None
@@ -49,12 +51,6 @@ def lines(name: str) -> list[str]:
     """Return the lines of a text file of the registry, comments and blanks left out."""
     text = resources.files("practicals").joinpath("registry", name).read_text(encoding="utf-8")
     return [line for line in text.splitlines() if line and not line.startswith("#")]
-
-
-@cache
-def wordnet_ids() -> tuple[str, ...]:
-    """Return the 1,000 WordNet ids of ILSVRC-2012; position i is class i."""
-    return tuple(lines("wordnet_ids.txt"))
 
 
 @cache
@@ -76,7 +72,7 @@ def load() -> dict[str, Asset]:
     return {name: _build(name, fields) for name, fields in entries.items()}
 
 
-def _build(name: str, fields: dict) -> Asset:
+def _build(name: str, fields: dict[str, Any]) -> Asset:
     """Turn one JSON entry into an asset, with the lists of names it points to."""
     fields = dict(fields)
     files, members = fields.pop("files", None), fields.pop("members", ())
@@ -90,7 +86,7 @@ def _build(name: str, fields: dict) -> Asset:
     return replace(asset, members=tuple(_member(asset, **member) for member in members))
 
 
-def _member(folder: Asset, file: str, **fields) -> Asset:
+def _member(folder: Asset, file: str, **fields: Any) -> Asset:
     """Return one file of a folder, served below the folder's address."""
     url = f"{folder.url}/{Path(file).name}" if folder.url else None
     return Asset(name=file, path=f"{folder.path}/{file}", url=url, **fields)
@@ -163,7 +159,8 @@ def _content_sha256(path: Path) -> str:
 def names_problem(asset: Asset, folder: Path) -> str | None:
     """Return which of the asset's files are absent or too many in ``folder``, or None."""
     kinds = {Path(name).suffix for name in asset.files}
-    found = {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.suffix in kinds}
+    images = [f for f in folder.rglob("[!.]*") if f.suffix in kinds]
+    found = {f.relative_to(folder).as_posix() for f in images}
     absent, extra = sorted(set(asset.files) - found), sorted(found - set(asset.files))
     if absent:
         return f"{len(absent)} of {len(asset.files)} files are absent, first {absent[0]}"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from practicals import inventory
+from . import inventory
 
 
 class LayoutError(RuntimeError):

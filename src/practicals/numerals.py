@@ -1,7 +1,6 @@
 """Numbers as readers see them, and text as LaTeX wants it."""
 
 import html
-import math
 import re
 
 UNITS = ("fraction", "points", "count", "seconds", "number")
@@ -23,7 +22,7 @@ _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
 _MATHS = {
     "±": r"\pm", "−": "-", "×": r"\times", "≤": r"\leq", "≥": r"\geq", "≈": r"\approx",
     "→": r"\rightarrow", "↑": r"\uparrow", "↓": r"\downarrow", "∞": r"\infty", "·": r"\cdot",
-    "√": r"\surd", "²": "^2", "³": "^3", "α": r"\alpha", "β": r"\beta", "γ": r"\gamma",
+    "√": r"\surd", "α": r"\alpha", "β": r"\beta", "γ": r"\gamma",
     "δ": r"\delta", "Δ": r"\Delta", "ε": r"\varepsilon", "λ": r"\lambda", "μ": r"\mu",
     "σ": r"\sigma", "τ": r"\tau", "ℓ": r"\ell", "₀": "_0", "₁": "_1", "₂": "_2", "∥": r"\|",
 }  # fmt: skip
@@ -37,10 +36,10 @@ def significant(value: float, digits: int = 3) -> str:
     """Return ``value`` with ``digits`` significant digits, powers of ten where zeros would pile."""
     if value == 0:
         return "0"
-    size = math.floor(math.log10(abs(value)))
+    base, power = f"{value:.{digits - 1}e}".split("e")
+    size = int(power)
     if not -4 < size < 7:
-        base, power = f"{value:.{digits - 1}e}".split("e")
-        return _signed(f"{base}{THIN}×{THIN}10") + str(int(power)).translate(_SUPERSCRIPT)
+        return _signed(f"{base}{THIN}×{THIN}10") + str(size).translate(_SUPERSCRIPT)
     value = round(value, digits - 1 - size)
     return _signed(f"{value:,.{max(digits - 1 - size, 0)}f}")
 
@@ -86,16 +85,10 @@ def shown_pm(value: float, std: float, unit: str) -> str:
 
 def to_tex(text: str) -> str:
     """Return plain text with LaTeX's special characters escaped and symbols as mathematics."""
-    out = []
-    for part in re.split("([⁻⁰¹⁴-⁹]+)", text):
-        if part and part[0] in _PLAIN_SET:
-            out.append(r"\ensuremath{^{" + part.translate(_PLAIN) + "}}")
-        else:
-            out.extend(map(_tex_character, part))
-    return "".join(out)
-
-
-_PLAIN_SET = {chr(code) for code in _PLAIN} - {"²", "³"}
+    parts = re.split("([⁻⁰¹²³⁴-⁹]+)", text)
+    raised = [r"\ensuremath{^{" + part.translate(_PLAIN) + "}}" for part in parts[1::2]]
+    level = ["".join(map(_tex_character, part)) for part in parts[::2]]
+    return "".join(a + b for a, b in zip(level, [*raised, ""], strict=True))
 
 
 def _tex_character(character: str) -> str:

@@ -1,0 +1,112 @@
+"""Fine-tune the last block of a pretrained network on cached maps of the frozen block before it."""
+
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+
+import torch
+from PIL import Image
+from torch import nn
+
+from .backbones import Backbone, nearest
+from .features import batch_to
+from .images import Source, stream
+from .training import Epoch, fit, scores
+
+CUT = {
+    "vgg16": "pool4",
+    "squeezenet1_0": "pool8",
+    "mobilenet_v2": "block15",
+    "smallvgg": "pool3",
+}
+"""Where each network is cut: everything up to this layer stays frozen."""
+
+
+@torch.inference_mode()
+def maps_at(
+    net: Backbone,
+    images: Sequence[Source],
+    transform: Callable[[Image.Image], Image.Image],
+    layer: str,
+    batch_size: int = 32,
+) -> torch.Tensor:
+    """Return a layer's maps of every picture and of its mirror image, (2, n, c, h, w) in float16.
+
+    Half precision halves the memory; the tail sees them as float32 again.
+    """
+    parts = []
+    for pixels in stream(images, transform, batch_size):
+        x = batch_to(net, pixels)
+        both = [net.features(view, [layer])[layer].half().cpu() for view in (x, x.flip(-1))]
+        parts.append(torch.stack(both))
+    return torch.cat(parts, 1)
+
+
+def tail(net: Backbone, after: str, classes: int) -> nn.Sequential:
+    """Return a trainable copy of the steps behind ``after``, its last layer new for ``classes``.
+
+    The new layer starts at zero, so that training starts from equal probabilities.
+    """
+    if after not in net.layers:
+        raise nearest(f"layer of {net.name}", after, net.layers)
+    steps = list(net.steps.named_children())[net.layers.index(after) + 1 :]
+    copy = nn.Sequential(*(deepcopy(step) for _, step in steps)).requires_grad_(True).float()
+    parent, name, old = _last_weighted(copy)
+    if isinstance(old, nn.Conv2d):
+        new: nn.Module = nn.Conv2d(old.in_channels, classes, old.kernel_size)
+    else:
+        new = nn.Linear(old.in_features, classes)
+    for parameter in new.parameters():
+        nn.init.zeros_(parameter)
+    setattr(parent, name, new)
+    _drop_final_relu(copy)
+    return copy
+
+
+def _last_weighted(net: nn.Module) -> tuple[nn.Module, str, nn.Module]:
+    """Return the last convolution or linear layer with its parent and its name there."""
+    found = [
+        (parent, name, child)
+        for parent in net.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, (nn.Conv2d, nn.Linear))
+    ]
+    order = {id(module): i for i, module in enumerate(net.modules())}
+    return max(found, key=lambda entry: order[id(entry[2])])
+
+
+def _drop_final_relu(net: nn.Sequential) -> None:
+    """Remove a ReLU behind the new layer (SqueezeNet's): it would cut the gradient at zero."""
+    after_weights = False
+    for name, child in net.named_children():
+        if after_weights and isinstance(child, nn.ReLU):
+            setattr(net, name, nn.Identity())
+        after_weights = isinstance(child, nn.Conv2d)
+
+
+def fit_tail(
+    net: Backbone,
+    maps: torch.Tensor,
+    y: torch.Tensor,
+    classes: int,
+    epochs: int,
+    lr: float,
+    seed: int,
+) -> tuple[nn.Sequential, list[Epoch]]:
+    """Train a fresh tail on maps (2, n, c, h, w), of a picture or its mirror image at random."""
+    torch.manual_seed(seed)
+    head = tail(net, CUT[net.name], classes)
+    both = maps.transpose(0, 1)
+
+    def one_of_two(batch: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        side = torch.randint(0, 2, (len(batch),), generator=rng)
+        return batch[torch.arange(len(batch)), side]
+
+    history = fit(
+        head, both, y, epochs, lr, 50, seed, augment=one_of_two, label=f"{net.title}'s last block"
+    )
+    return head, history
+
+
+def tail_scores(head: nn.Module, maps: torch.Tensor) -> torch.Tensor:
+    """Return the log-probabilities (n, classes), averaged over the picture and its mirror image."""
+    return torch.stack([scores(head, view).log_softmax(1) for view in maps]).mean(0)
