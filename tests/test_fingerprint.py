@@ -5,6 +5,7 @@ import dataclasses
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -75,7 +76,7 @@ def test_other_python_versions_agree(version):
     walker = "import ast,sys;exec(sys.stdin.read())"
     if not python or subprocess.run([python, "-c", ""], capture_output=True).returncode:
         pytest.skip(f"python{version} is not installed")
-    source = open(fingerprint.__file__).read()
+    source = Path(fingerprint.__file__).read_text()
     needed = source[source.index("SKIPPED_FIELDS") : source.index("def _names")]
     program = (
         "from __future__ import annotations\nfrom collections.abc import Iterator\n"
@@ -130,7 +131,7 @@ def test_a_shown_listing_counts_with_its_comments(package, notebook):
 
 @pytest.mark.parametrize("cell", ["%matplotlib inline", "!ls", "x = 1\n%timeit x"])
 def test_magics_are_refused_by_name(package, notebook, cell):
-    with pytest.raises(fingerprint.NotPlainPython, match="1-transfer-learning.ipynb, code cell 2"):
+    with pytest.raises(fingerprint.NotPlainPython, match=r"1-transfer-learning.ipynb, code cell 2"):
         notebook("x = 1", cell)
 
 

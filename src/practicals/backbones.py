@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from . import assets, deep_compression, inventory, named_layers, smallvgg
+from . import assets, deep_compression, named_layers, smallvgg
 from .images import IMAGENET_MEAN, IMAGENET_STD
 from .named_layers import Steps
 
@@ -80,6 +80,11 @@ class Backbone(nn.Module):
         return tuple(self.steps._modules)
 
     @property
+    def stages(self) -> tuple[str, ...]:
+        """Return the last layer of every stage that has weights, in order."""
+        return tuple(layer for layer in named_layers.STAGES[self.name] if layer in self.covered)
+
+    @property
     def covered(self) -> tuple[str, ...]:
         """Return the leading layers that have weights."""
         covered = []
@@ -145,7 +150,7 @@ def build(name: str, device: str = "cpu") -> Backbone:
 def what_is_missing(name: str) -> str:
     """Return the phrase that says which file a network's complete weights are in."""
     file = WEIGHTS[name][0]
-    return f"needs {file}, {inventory.load()[file].bytes / 2**20:.0f} MB: `make data NETS={name}`"
+    return f"needs {file}, {assets.megabytes(file)}: `make data NETS={name}`"
 
 
 def is_complete(name: str) -> bool:

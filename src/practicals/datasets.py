@@ -28,6 +28,11 @@ class ImageSet:
         index = np.arange(len(self))[index]
         return ImageSet([self.images[i] for i in index], self.y[index], self.classes)
 
+    def digest(self) -> str:
+        """Return one hash of all pictures and labels, for the keys of caches."""
+        parts = "".join(map(digest, self.images)) + self.y.astype(int).tobytes().hex()
+        return sha256(parts.encode()).hexdigest()[:16]
+
     def joined(self, other: "ImageSet") -> "ImageSet":
         """Return this set followed by another of the same classes."""
         if self.classes != other.classes:
@@ -89,6 +94,20 @@ def imagenet_samples() -> ImageSet:
     images = sorted(root.glob("*.JPEG"))
     y = np.array([index[path.name.split("_")[0]] for path in images])
     return ImageSet(images, y, CLASS_NAMES)
+
+
+GALLERY = ("Egyptian_cat", "Shih-Tzu", "komondor", "swab", "wombat", "window_screen")
+"""Six ImageNet samples: two that breeds confuse, a dog like a mop, a mop, and an odd one."""
+
+
+def gallery(profile: str) -> ImageSet:
+    """Return six pictures with the classes of the profile's networks."""
+    if profile == "full":
+        samples = imagenet_samples()
+        names = [Path(str(image)).stem.split("_", 1)[1] for image in samples.images]
+        return samples.subset(np.array([names.index(name) for name in GALLERY]))
+    _, (x, y, classes) = photos.patches(photos.COLOUR, n_train=1, n_test=1, seed=2)
+    return _patch_set(x[:6], y[:6], classes)
 
 
 def digest(source: Source) -> str:

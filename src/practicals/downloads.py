@@ -123,7 +123,8 @@ def _stream(url: str, part: Path, quiet: bool) -> None:
     """Let pooch write ``url`` to ``part``; raise when fewer bytes arrive than were promised."""
     host = urlsplit(url).netloc
     # pooch sets the real total, but needs one from the start: a bar without has no truth value.
-    with tqdm(total=1, unit="B", unit_scale=True, desc=Path(url).name, disable=quiet) as bar:
+    look = {"desc": Path(url).name, "unit": "B", "unit_scale": True, "leave": False}
+    with tqdm(total=1, disable=quiet, **look) as bar:
         fetch = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT_S)
         try:
             fetch(url, str(part), None)

@@ -36,11 +36,11 @@ def prepare(
     return net.to(device=device, dtype=dtype, memory_format=torch.channels_last)
 
 
-def batch_to(net: Backbone, pixels: torch.Tensor) -> torch.Tensor:
-    """Return uint8 pixels (n, 3, H, W) as the network's dtype in [0, 1], channels last."""
+def as_input(net: Backbone, pixels: torch.Tensor) -> torch.Tensor:
+    """Return pixels (n, 3, H, W), uint8 or float in [0, 1], as the network takes them."""
     mean = net.normalise.mean
     x = pixels.to(mean.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-    return x.to(mean.dtype) / 255
+    return x.to(mean.dtype) / 255 if pixels.dtype == torch.uint8 else x.to(mean.dtype)
 
 
 @torch.inference_mode()
@@ -63,7 +63,7 @@ def extract(
     found: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
     bar = tqdm(total=len(images), desc=label or net.title, unit="img", leave=False)
     for pixels in stream(images, transform, batch_size):
-        x = batch_to(net, pixels)
+        x = as_input(net, pixels)
         views = [x, x.flip(-1)] if flip else [x]
         outputs = [net.features(view, layers) for view in views]
         for layer in layers:

@@ -8,7 +8,7 @@ from PIL import Image
 from torch import nn
 
 from .backbones import Backbone, nearest
-from .features import batch_to
+from .features import as_input
 from .images import Source, stream
 from .training import Epoch, fit, scores
 
@@ -35,7 +35,7 @@ def maps_at(
     """
     parts = []
     for pixels in stream(images, transform, batch_size):
-        x = batch_to(net, pixels)
+        x = as_input(net, pixels)
         both = [net.features(view, [layer])[layer].half().cpu() for view in (x, x.flip(-1))]
         parts.append(torch.stack(both))
     return torch.cat(parts, 1)

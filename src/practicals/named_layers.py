@@ -9,6 +9,14 @@ from torchvision import models
 
 Steps = OrderedDict[str, nn.Module]
 
+STAGES = {
+    "vgg16": ("pool1", "pool2", "pool3", "pool4", "pool5", "relu6", "relu7", "fc8"),
+    "squeezenet1_0": ("pool1", *(f"fire{i}" for i in range(2, 10)), "pool10"),
+    "mobilenet_v2": ("conv0", *(f"block{i}" for i in range(1, 18)), "pool", "classifier"),
+    "smallvgg": ("pool1", "pool2", "pool3", "pool4", "relu6", "relu7", "fc8"),
+}
+"""The end of every stage, in order: where features are read to see what depth brings."""
+
 
 def without_inplace(module: nn.Module) -> nn.Module:
     """Let no ReLU overwrite the output of the layer before it, which may have been asked for."""

@@ -72,7 +72,7 @@ def mosaic(maps: np.ndarray, columns: int = 8, gap: int = 2) -> np.ndarray:
 
 
 def feature_maps(picture: np.ndarray, maps: np.ndarray, filters: np.ndarray) -> Figure:
-    """Draw a picture, a first convolution's filters (k, h, w, 3) in [0, 1], and its maps (k, h, w)."""
+    """Draw a picture, filters (k, h, w, 3) in [0, 1], and the maps (k, h, w) they give."""
     fig, (left, right) = plt.subplots(
         1, 2, figsize=(TEXT_WIDTH, 4.3), width_ratios=[1, 2.1], squeeze=True
     )
@@ -133,7 +133,7 @@ def by_depth(
     return fig
 
 
-def curves_of_C(C_grid: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
+def curves_by_c(C_grid: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
     """Draw cross-validated accuracy (percent) against C, one line per setting."""
     fig, ax = plt.subplots(figsize=(TEXT_WIDTH * 0.62, 2.7))
     for (name, values), marker in zip(curves.items(), "os^Dv<>p", strict=False):

@@ -51,7 +51,7 @@ class UnknownProfile(ValueError):
     """Raised for a profile name that does not exist."""
 
 
-C_GRID = tuple(10.0**k for k in range(-3, 5))
+C_GRID = tuple(10.0**k for k in range(-2, 6))
 
 PROFILES = {
     "sample": Profile(

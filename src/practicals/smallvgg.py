@@ -10,10 +10,10 @@ from .images import IMAGENET_MEAN, IMAGENET_STD
 
 SIZE = 64
 """Side of the square input, in pixels."""
-WIDTHS = (16, 32, 64, 96)
+WIDTHS = (16, 32, 48, 64)
 HIDDEN = 128
-EPOCHS = 12
-PER_PHOTO = 160
+EPOCHS = 10
+PER_PHOTO = 100
 
 
 class SmallVGG(nn.Module):

@@ -1,0 +1,68 @@
+# The project's commands; `make` alone lists them. Each can be the first one on a fresh clone.
+
+PROFILE ?= sample
+PYTHON ?= python3
+NETS ?=
+NOTEBOOKS ?=
+export PROFILE
+
+VENV := .venv
+PY := $(VENV)/bin/python
+DONE := $(VENV)/.done
+PIP := $(PY) -m pip --quiet --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup report figures notebooks test check data clean
+.DELETE_ON_ERROR:
+
+help: ## list the commands
+	@echo "Usage: make COMMAND [PROFILE=sample|full]    (now: PROFILE=$(PROFILE))"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-13s%s\n", $$1, $$2 }'
+	@echo
+	@echo "sample (default): small stand-ins, no download, minutes; writes only below build/."
+	@echo "full: the real networks and data, as published; see data/README.md."
+
+setup: ## environment in .venv, Jupyter kernel, LaTeX; once
+	@if $(MAKE) --question $(DONE); then echo "setup: .venv: nothing to do"; else $(MAKE) --no-print-directory $(DONE); fi
+	@$(PY) -m practicals.typeset --setup
+
+$(DONE): requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
+	  echo "setup: Python 3.10 or later is needed, and $(PYTHON) is not that: make setup PYTHON=python3.12"; exit 1; }
+	@# An interrupted run leaves a .venv without a working pip: it starts again from nothing.
+	@$(PY) -m pip --version >/dev/null 2>&1 || { \
+	  $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "setup: $(PYTHON) cannot make environments. Debian, Ubuntu: apt-get install python3-venv"; exit 1; }; \
+	  echo "setup: making .venv"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "setup: installing the requirements (PyTorch is large: several minutes the first time)"
+	@$(PIP) install -r requirements.txt -r requirements-dev.txt -e .
+	@$(PY) -m ipykernel install --sys-prefix --name practicals --display-name "Practicals" >/dev/null
+	@touch $@
+
+report: $(DONE) ## all notebooks and the PDF: build/sample/report.pdf, or report/report.pdf with PROFILE=full
+	@$(PY) -m practicals.typeset --setup
+	@$(PY) -m practicals.render
+	@$(PY) -m practicals.typeset
+
+notebooks: $(DONE) ## run what is not up to date; NOTEBOOKS="1-transfer-learning" for some
+	@$(PY) -m practicals.render $(NOTEBOOKS)
+
+figures: notebooks ## the same as notebooks: each notebook saves its figures
+
+test: $(DONE) ## style and tests
+	@$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --quiet --check . || { echo "test: ruff format would change the files above"; exit 1; }
+	@$(PY) -m pytest
+
+check: $(DONE) ## prove that what is published is current; names each culprit
+	@$(PY) -m practicals.check
+
+data: $(DONE) ## download the data of the full profile; NETS=vgg16 adds VGG16 (528 MB)
+	@$(PY) -m practicals.assets fetch $(if $(NETS),--nets "$(NETS)")
+
+JUNK = build .pytest_cache .ruff_cache $(wildcard report/*.aux report/*.log report/*.out report/*.toc \
+  report/*.bbl report/*.blg report/*.fls report/*.fdb_latexmk)
+
+clean: ## remove build/ and by-products; data, caches and published files stay
+	@found="$(wildcard $(JUNK))"; if [ -n "$$found" ]; then rm -rf $$found; echo "clean: removed $$found"; else echo "clean: nothing to do"; fi
