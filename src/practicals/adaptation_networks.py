@@ -5,6 +5,7 @@ training of neural networks, JMLR 17 (2016).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -109,7 +110,7 @@ class AdaptationNet(nn.Module):
         self.domain_head = head(width, (100,), 1)
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the features (n, width) that both heads see, of pixels (n, 3, 28, 28) in [0, 1]."""
+        """Return what both heads see, (n, width), of pixels (n, 3, 28, 28) in [0, 1]."""
         x = standardise(x) if self.design.standardised else 2 * x - 1
         return self.body(x.contiguous(memory_format=torch.channels_last))
 
@@ -132,7 +133,7 @@ def head(width: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
     """Return fully connected layers with ReLUs between them."""
     sizes = (width, *hidden)
     layers: list[nn.Module] = []
-    for before, after in zip(sizes, sizes[1:], strict=False):
+    for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(sizes[-1], outputs))
 

@@ -196,10 +196,14 @@ def _exhausted(progress: _Progress, recipe: Recipe) -> bool:
     return len(progress.checks) - 1 - progress.chosen > recipe.patience
 
 
+def _name(trainer: Trainer) -> str:
+    return f"{trainer.recipe!r}, seed {trainer.seed}"
+
+
 def _save(trainer: Trainer, progress: _Progress, file: Path) -> None:
     """Write all of the training's state, completely or not at all."""
     content: dict[str, Any] = {
-        "recipe": repr(trainer.recipe),
+        "recipe": _name(trainer),
         "net": trainer.net.state_dict(),
         "sgd": trainer.sgd.state_dict(),
         "rng": trainer.rng.get_state(),
@@ -215,8 +219,8 @@ def _save(trainer: Trainer, progress: _Progress, file: Path) -> None:
 def _resume(trainer: Trainer, file: Path) -> _Progress:
     """Put a trainer where ``file`` left it; raise ValueError for another recipe's file."""
     found = torch.load(file, map_location="cpu", weights_only=True)
-    if found["recipe"] != repr(trainer.recipe):
-        raise ValueError(f"{file.name} belongs to another recipe: remove it or name another file")
+    if found["recipe"] != _name(trainer):
+        raise ValueError(f"{file.name} belongs to another recipe or seed: remove it or name another file")
     trainer.net.load_state_dict(found["net"])
     trainer.sgd.load_state_dict(found["sgd"])
     trainer.rng.set_state(found["rng"])

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import nbformat
+import nbformat.v4
 from nbformat import NotebookNode
 
 from practicals import catalogue, cleaning, fingerprint, paths
@@ -38,7 +38,8 @@ def _of_notebook(path: Path, code: str) -> Iterator[Problem]:
     if path.stat().st_size > cleaning.LIMIT:
         size = path.stat().st_size / 1e6
         yield Problem(name, f"is {size:.1f} MB, more than 1 MB", "show smaller figures in it")
-    nb = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    # Not nbformat.read, which repairs what is to be found here.
+    nb = nbformat.v4.reads(path.read_text(encoding="utf-8"))
     for what, remedy in [*_stamp(path, nb, code), *_ids(nb), *_cells(nb)]:
         yield Problem(name, what, remedy)
 

@@ -90,7 +90,7 @@ def _patch_set(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...]) -> ImageS
 def imagenet_samples() -> ImageSet:
     """Return the ImageNet sample pictures, one per class present, with their class indices."""
     root = assets.locate("imagenet-samples")
-    index = {wordnet: i for i, wordnet in enumerate(inventory.wordnet_ids())}
+    index = {wordnet: i for i, wordnet in enumerate(inventory.lines("wordnet_ids.txt"))}
     images = sorted(root.glob("*.JPEG"))
     y = np.array([index[path.name.split("_")[0]] for path in images])
     return ImageSet(images, y, CLASS_NAMES)

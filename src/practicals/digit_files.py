@@ -64,3 +64,16 @@ def archive(split: str) -> tuple[torch.Tensor, torch.Tensor]:
     labels = root / f"mnist_m_{split}_labels.txt"
     pixels, y = read_labelled(root / f"mnist_m_{split}", labels)
     return to_side(pixels), y
+
+
+def models_dir(profile: str) -> Path:
+    """Return the folder in which a profile's trained networks are kept."""
+    return paths.output_dir(profile) / "data" / "models"
+
+
+def kept_models() -> list[Path]:
+    """Return the networks of the full profile that come with the repository; raise ValueError."""
+    found = sorted(models_dir("full").glob("adaptation-*.pt"))
+    if not found:
+        raise ValueError("data/models holds no networks: run notebook 5 with PROFILE=full first")
+    return found

@@ -1,5 +1,6 @@
 """Fine-tune the last block of a pretrained network on cached maps of the frozen block before it."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 
@@ -7,7 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from .backbones import Backbone, nearest
+from .backbones import Backbone, build, nearest
 from .features import as_input
 from .images import Source, stream
 from .training import Epoch, fit, scores
@@ -51,10 +52,7 @@ def tail(net: Backbone, after: str, classes: int) -> nn.Sequential:
     steps = list(net.steps.named_children())[net.layers.index(after) + 1 :]
     copy = nn.Sequential(*(deepcopy(step) for _, step in steps)).requires_grad_(True).float()
     parent, name, old = _last_weighted(copy)
-    if isinstance(old, nn.Conv2d):
-        new: nn.Module = nn.Conv2d(old.in_channels, classes, old.kernel_size)
-    else:
-        new = nn.Linear(old.in_features, classes)
+    new = _resized(old, classes)
     for parameter in new.parameters():
         nn.init.zeros_(parameter)
     setattr(parent, name, new)
@@ -110,3 +108,28 @@ def fit_tail(
 def tail_scores(head: nn.Module, maps: torch.Tensor) -> torch.Tensor:
     """Return the log-probabilities (n, classes), averaged over the picture and its mirror image."""
     return torch.stack([scores(head, view).log_softmax(1) for view in maps]).mean(0)
+
+
+def from_scratch(name: str, classes: int) -> nn.Sequential:
+    """Return a network's architecture with random weights for ``classes`` and any input size.
+
+    In front of the fully connected layers the maps are averaged to one position. Where the maps are
+    1 × 1 already, VGG16's own pool would only copy that position 49 times, so nothing is lost.
+    """
+    net = build(name)
+    steps = OrderedDict(net.steps.named_children())
+    if "fc6" in steps:
+        width = max(m.out_channels for m in net.steps.modules() if isinstance(m, nn.Conv2d))
+        steps["flatten"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        steps["fc6"] = nn.Linear(width, steps["fc6"].out_features)
+    fresh = nn.Sequential(OrderedDict(normalise=net.normalise, **steps))
+    parent, last, old = _last_weighted(fresh)
+    setattr(parent, last, _resized(old, classes))
+    return fresh
+
+
+def _resized(old: nn.Module, classes: int) -> nn.Module:
+    """Return a new last layer like ``old`` with ``classes`` outputs."""
+    if isinstance(old, nn.Conv2d):
+        return nn.Conv2d(old.in_channels, classes, old.kernel_size)
+    return nn.Linear(old.in_features, classes)

@@ -24,6 +24,7 @@ class TransferBudget:
     scratch_epochs: int
     head_epochs: int
     finetune_epochs: int
+    finetune_lrs: tuple[float, ...]
     finetune_seeds: tuple[int, ...]
 
 
@@ -65,10 +66,11 @@ PROFILES = {
             folds=5,
             random_splits=10,
             per_class=30,
-            scratch_size=32,
+            scratch_size=64,
             scratch_epochs=4,
-            head_epochs=30,
+            head_epochs=200,
             finetune_epochs=4,
+            finetune_lrs=(0.003, 0.01, 0.03),
             finetune_seeds=(0, 1),
         ),
     ),
@@ -83,10 +85,11 @@ PROFILES = {
             folds=5,
             random_splits=10,
             per_class=100,
-            scratch_size=64,
-            scratch_epochs=20,
-            head_epochs=100,
-            finetune_epochs=15,
+            scratch_size=32,
+            scratch_epochs=15,
+            head_epochs=300,
+            finetune_epochs=5,
+            finetune_lrs=(0.003, 0.01, 0.03),
             finetune_seeds=(0, 1, 2),
         ),
     ),

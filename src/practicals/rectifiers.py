@@ -36,7 +36,7 @@ class Replacing(TorchFunctionMode):
         return self.instead(lambda z: func(z.clone(), *args[1:], **kwargs), x, func)
 
     def instead(self, apply: Any, x: torch.Tensor, func: Any) -> torch.Tensor:
-        """Return the output for the input ``x``; ``apply`` is ``func``, its other arguments bound."""
+        """Return the output for ``x``; ``apply`` is ``func`` with its other arguments."""
         raise NotImplementedError
 
 

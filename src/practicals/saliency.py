@@ -17,8 +17,7 @@ from torch.nn import functional as F
 
 from .backbones import nearest
 
-Reduce = Callable[[torch.Tensor], torch.Tensor]
-"""From attributions (n, c, H, W) to maps (n, H, W), or to themselves."""
+Reduce = Callable[[torch.Tensor], torch.Tensor]  # attributions (n, c, H, W) to maps (n, H, W)
 
 
 def strongest(attributions: torch.Tensor) -> torch.Tensor:
@@ -158,9 +157,10 @@ def find_layer(net: nn.Module, layer: str | nn.Module) -> nn.Module:
     """Return a layer by the backbone's name (``fire9``) or by torch's (``features.12``)."""
     if isinstance(layer, nn.Module):
         return layer
-    named = {name.removeprefix("steps."): module for name, module in net.named_modules() if name}
+    named = dict(net.named_modules())
+    named |= {name.removeprefix("steps."): module for name, module in named.items()}
     if layer not in named:
-        raise nearest("layer", layer, named)
+        raise nearest("layer", layer, filter(None, named))
     return named[layer]
 
 

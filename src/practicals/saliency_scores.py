@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
-from .saliency import class_scores, matched
+from .saliency import class_scores, differentiating, matched
 
 Maps = Mapping[str, torch.Tensor]
 
@@ -30,10 +30,10 @@ BASELINES = {"blur": blurred, "zero": torch.zeros_like}
 """What stands where a pixel is taken away."""
 
 
-@torch.inference_mode()
 def outputs(net: nn.Module, x: torch.Tensor, batch_size: int = 32) -> torch.Tensor:
-    """Return the logits of a frozen network, float32 (n, classes)."""
-    return torch.cat([net(matched(net, part)).float().cpu() for part in x.split(batch_size)])
+    """Return the logits in evaluation mode without gradients, float32 (n, classes)."""
+    with differentiating(net), torch.no_grad():
+        return torch.cat([net(matched(net, part)).float().cpu() for part in x.split(batch_size)])
 
 
 def probability(net: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:

@@ -82,8 +82,9 @@ def errors_in(log: str) -> list[str]:
     """Return the lines of a LaTeX log that explain a failure."""
     lines = log.splitlines()
     starts = [i for i, line in enumerate(lines) if re.match(r"!|\S+\.\w+:\d+: ", line)]
-    hard = [line for i in starts[:3] for line in lines[i : i + 4] if line.strip()]
-    return hard or undefined_in(log)
+    near = [line for i in starts[:3] for line in lines[i : i + 4] if line.strip()]
+    hard = [line for line in near if not re.match(r"(See the|Type +H|\s*\.\.\.)", line)]
+    return list(dict.fromkeys(hard)) or undefined_in(log)
 
 
 def undefined_in(log: str) -> list[str]:

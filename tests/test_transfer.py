@@ -1,0 +1,118 @@
+"""The shared sweep against scikit-learn, fold by fold and C by C."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+
+from practicals import scores, transfer
+
+C_GRID = (0.01, 0.3, 10.0, 300.0)
+
+
+@pytest.fixture(params=[(90, 20), (90, 200)], ids=["n>d", "n<d"])
+def data(request):
+    n, d = request.param
+    rng = np.random.default_rng(0)
+    y = rng.permutation(np.arange(n) % 3)
+    X = rng.normal(size=(n, d)) + 0.5
+    X[:, :3] += 1.2 * np.eye(3)[y]
+    return X, y
+
+
+def scaled(X):
+    """Return X divided as ``LeastSquares`` divides the Gram matrix."""
+    return X / np.sqrt((X**2).sum(1).mean())
+
+
+def test_held_out_scores_equal_refits(data):
+    X, y = data
+    folds = transfer.folds_of(y, 5, 0)
+    fit = transfer.LeastSquares.factorise(transfer.gram(X), y)
+    found = fit.cross_validate(C_GRID, folds)
+    Y = transfer.targets(y, 3)
+    for i, C in enumerate(C_GRID):
+        for fold in folds:
+            rest = np.setdiff1d(np.arange(len(y)), fold)
+            refit = Ridge(alpha=1 / (2 * C)).fit(scaled(X)[rest], Y[rest])
+            np.testing.assert_allclose(found[i, fold], refit.predict(scaled(X)[fold]), atol=1e-6)
+
+
+def test_test_scores_equal_ridge(data):
+    X, y = data
+    rest, test = np.arange(60), np.arange(60, 90)
+    fit = transfer.LeastSquares.factorise(transfer.gram(X[rest]), y[rest])
+    scale = np.sqrt((X[rest] ** 2).sum(1).mean())
+    for C in C_GRID:
+        ridge = Ridge(alpha=1 / (2 * C)).fit(X[rest] / scale, transfer.targets(y[rest], 3))
+        np.testing.assert_allclose(
+            fit.scores(C, X[test] @ X[rest].T), ridge.predict(X[test] / scale), atol=1e-6
+        )
+
+
+def test_evaluate_equals_grid_search(data):
+    X, y = data
+    rest, test = np.arange(60), np.arange(60, 90)
+    result = transfer.evaluate(transfer.gram(X), y, rest, test, C_GRID, folds=5, seed=0)
+    scale = np.sqrt((X[rest] ** 2).sum(1).mean())
+    split = StratifiedKFold(5, shuffle=True, random_state=0)
+    grid = {"alpha": [1 / (2 * C) for C in C_GRID]}
+    search = GridSearchCV(RidgeClassifier(), grid, cv=split).fit(X[rest] / scale, y[rest])
+    assert pytest.approx(search.best_params_["alpha"]) == 1 / (2 * result.C)
+    assert result.cv_accuracy == pytest.approx(search.best_score_)
+    np.testing.assert_array_equal(result.predicted, search.predict(X[test] / scale))
+
+
+def test_evaluate_never_looks_at_test_labels(data):
+    X, y = data
+    rest, test = np.arange(60), np.arange(60, 90)
+    honest = transfer.evaluate(transfer.gram(X), y, rest, test, C_GRID)
+    y_false = y.copy()
+    y_false[test] = (y[test] + 1) % 3
+    false = transfer.evaluate(transfer.gram(X), y_false, rest, test, C_GRID)
+    np.testing.assert_array_equal(honest.predicted, false.predicted)
+    assert (honest.C, honest.cv_accuracy) == (false.C, false.cv_accuracy)
+
+
+def test_sum_of_gram_matrices_joins_features(data):
+    X, _y = data
+    half = X.shape[1] // 2
+    np.testing.assert_allclose(
+        transfer.gram(X[:, :half]) + transfer.gram(X[:, half:]), transfer.gram(X), atol=1e-9
+    )
+
+
+def test_normalisations():
+    X = np.array([[3.0, -4.0], [0.0, 0.0]])
+    np.testing.assert_allclose(transfer.normalise(X, "l2"), [[0.6, -0.8], [0, 0]])
+    root = transfer.normalise(X, "sqrt")[0]
+    np.testing.assert_allclose(np.sign(root) * root**2 * 7, [3, -4])
+    assert transfer.normalise(X, "raw") is X
+    with pytest.raises(ValueError, match="expected one of"):
+        transfer.normalise(X, "L2")
+
+
+def test_random_splits_are_balanced_disjoint_and_different():
+    y = np.repeat(np.arange(4), 30)
+    splits = transfer.random_splits(y, 10, 5, seed=0)
+    for train, test in splits:
+        assert np.bincount(y[train]).tolist() == [10] * 4
+        assert sorted([*train, *test]) == list(range(120))
+    assert len({tuple(train) for train, _ in splits}) == 5
+
+
+def test_mcnemar_is_exact_and_symmetric():
+    first = np.array([1] * 50 + [1] * 9 + [0] * 2 + [0] * 4, bool)
+    second = np.array([1] * 50 + [0] * 9 + [1] * 2 + [0] * 4, bool)
+    pair, back = scores.mcnemar(first, second), scores.mcnemar(second, first)
+    assert (pair.only_first, pair.only_second, pair.difference) == (9, 2, 7)
+    assert pair.p == back.p == pytest.approx(binomtest(2, 11).pvalue)
+    assert scores.mcnemar(first, first).p == 1
+    with pytest.raises(ValueError, match="same samples"):
+        scores.mcnemar(first, second[1:])
+
+
+def test_standard_error_matches_repeated_draws():
+    draws = np.random.default_rng(0).binomial(2985, 0.9, 4000) / 2985
+    assert scores.standard_error(0.9, 2985) == pytest.approx(draws.std(), rel=0.05)
