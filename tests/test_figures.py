@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from practicals import figures
+from practicals import catalogue, figures
 from practicals.catalogue import ANIMATED, BOTH, RASTER
 
 
@@ -18,7 +18,7 @@ def registry(monkeypatch, tmp_path):
     """A repository in ``tmp_path`` whose one notebook registers three figures."""
     monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
     monkeypatch.setenv("PROFILE", "full")
-    monkeypatch.setitem(figures.FIGURES_OF, "9-x", {"a": BOTH, "maps": RASTER, "film": ANIMATED})
+    monkeypatch.setitem(catalogue.FIGURES_OF, "9-x", {"a": BOTH, "maps": RASTER, "film": ANIMATED})
     for name in ("a", "maps", "film"):
         monkeypatch.setitem(figures.FIGURES, f"9-x-{name}", "9-x")
     with plt.rc_context():
@@ -38,7 +38,7 @@ def test_registry_names_a_notebook_per_figure():
     assert figures.FIGURES["9-x-a"] == "9-x"
     assert figures.formats_of("9-x-maps") == ("png",)
     expected = ["9-x-a.pdf", "9-x-a.png", "9-x-maps.png", "9-x-film.gif", "9-x-film.png"]
-    assert [f.name for f in figures.files_of("9-x", figures.paths.root())] == expected
+    assert [f.name for f in catalogue.files_of("9-x", figures.paths.root())] == expected
 
 
 @pytest.mark.parametrize("profile", ["full", "sample"])

@@ -32,18 +32,6 @@ def test_extract_equals_one_forward_pass(net, pictures):
     np.testing.assert_allclose(found["fc8"], expected["fc8"], atol=1e-5)
 
 
-def test_flip_averages_the_mirror_image(net, pictures):
-    square = [p[:64, :64] for p in pictures]
-    mirrored = [p[:, ::-1].copy() for p in square]
-    found, again = (
-        features.extract(net, some, lambda image: image, ["relu6"], flip=True)["relu6"]
-        for some in (square, mirrored)
-    )
-    plain = features.extract(net, square, lambda image: image, ["relu6"])["relu6"]
-    np.testing.assert_allclose(found, again, atol=1e-5)
-    assert np.abs(found - plain).max() > 1e-4
-
-
 def test_tail_starts_at_equal_probabilities_and_leaves_the_network_alone(net):
     before = {k: v.clone() for k, v in net.state_dict().items()}
     maps = torch.randn(2, 40, 48, 8, 8).relu()

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 from sklearn.linear_model import Ridge, RidgeClassifier
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from practicals import scores, transfer
@@ -91,6 +92,41 @@ def test_normalisations():
     assert transfer.normalise(X, "raw") is X
     with pytest.raises(ValueError, match="expected one of"):
         transfer.normalise(X, "L2")
+
+
+def test_rank_keeps_principal_components(data):
+    X, y = data
+    X = X - X.mean(0)
+    U, s, _ = np.linalg.svd(X, full_matrices=False)
+    projected = transfer.gram(U[:, :5] * s[:5])
+    full = transfer.LeastSquares.factorise(transfer.gram(X), y, rank=5)
+    small = transfer.LeastSquares.factorise(projected, y)
+    # C is relative to the mean diagonal, which the projection shrinks.
+    ratio = np.trace(projected) / np.trace(transfer.gram(X))
+    folds = transfer.folds_of(y, 5, 0)
+    np.testing.assert_allclose(
+        full.cross_validate([1.0], folds), small.cross_validate([ratio], folds), atol=1e-8
+    )
+
+
+def test_rbf_equals_scikit_learns(data):
+    X, _ = data
+    train = np.arange(60)
+    mean = np.mean([((a - b) ** 2).sum() for a in X[train] for b in X[train]])
+    np.testing.assert_allclose(
+        transfer.rbf(transfer.gram(X), 0.5, train), rbf_kernel(X, gamma=0.5 / mean), atol=1e-9
+    )
+
+
+def test_standardise_uses_training_rows_only(data):
+    X, _ = data
+    train = np.arange(60)
+    Z = transfer.standardise(X, train)
+    np.testing.assert_allclose(Z[train].mean(0), 0, atol=1e-9)
+    np.testing.assert_allclose(Z[train].std(0), 1, atol=1e-4)
+    moved = X.copy()
+    moved[60:] += 9
+    np.testing.assert_array_equal(transfer.standardise(moved, train)[train], Z[train])
 
 
 def test_random_splits_are_balanced_disjoint_and_different():

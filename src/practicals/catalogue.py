@@ -4,6 +4,10 @@ To register a figure, add a line to the notebook's entry in ``FIGURES_OF``: its 
 formats it is written in. ``figures.save`` then takes it as ``<notebook stem>-<short name>``.
 """
 
+import difflib
+import re
+from pathlib import Path
+
 BOTH = ("pdf", "png")
 """Line drawings: vectors for print, pixels for the screen."""
 RASTER = ("png",)
@@ -27,3 +31,46 @@ BUDGET_OF: dict[str, str] = {
 
 SAMPLE_ONLY = ("sample_net",)
 """Fields of ``profile.Profile`` that only the sample profile reads."""
+
+FIGURES: dict[str, str] = {f"{s}-{name}": s for s, names in FIGURES_OF.items() for name in names}
+"""The registry: full name of a figure → stem of its notebook."""
+
+
+class UnknownFigure(KeyError):
+    """Raised for a figure that no notebook registers."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+def formats_of(name: str) -> tuple[str, ...]:
+    """Return the formats in which the figure ``name`` is registered; raise UnknownFigure."""
+    if name not in FIGURES:
+        near = difflib.get_close_matches(name, FIGURES, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UnknownFigure(
+            f"figure {name!r} is not registered.{hint} "
+            "Add it to FIGURES_OF in src/practicals/catalogue.py."
+        )
+    stem = FIGURES[name]
+    return FIGURES_OF[stem][name.removeprefix(f"{stem}-")]
+
+
+def files_of(stem: str, folder: Path) -> list[Path]:
+    """Return the files in ``folder`` that the notebook ``stem`` must have written."""
+    names = [name for name, owner in FIGURES.items() if owner == stem]
+    return [folder / f"{name}.{suffix}" for name in names for suffix in formats_of(name)]
+
+
+def read_stamp(path: Path) -> dict[str, str]:
+    """Return ``{"profile": …, "code": …}`` of a saved figure; empty where it carries none."""
+    if path.suffix == ".pdf":
+        found = re.search(rb"practicals profile=\w+ code=\w+", path.read_bytes())
+        text = found.group().decode() if found else ""
+    else:
+        from PIL import Image  # here: a command with nothing to do imports little
+
+        with Image.open(path) as picture:
+            info = picture.info
+        text = info.get("practicals", "") or info.get("comment", b"").decode(errors="replace")
+    return dict(re.findall(r"(profile|code)=(\w+)", text))

@@ -3,7 +3,7 @@ r"""Figures: registered = present = shown in the report, published profile, curr
 from collections.abc import Iterator
 from pathlib import Path
 
-from practicals import figures, paths, tex
+from practicals import catalogue, paths, tex
 from practicals.problems import RERUN, Problem
 
 REGISTRY = "FIGURES_OF in src/practicals/catalogue.py"
@@ -15,7 +15,7 @@ def problems(current: dict[str, str]) -> Iterator[Problem]:
     present = {path for path in folder.glob("*") if not path.name.startswith(".")}
     expected: set[Path] = set()
     for stem, code in current.items():
-        for path in figures.files_of(stem, folder):
+        for path in catalogue.files_of(stem, folder):
             expected.add(path)
             yield from _of_file(path, code) if path in present else [_missing(path, stem)]
     for path in sorted(present - expected):
@@ -31,7 +31,7 @@ def _missing(path: Path, stem: str) -> Problem:
 
 def _of_file(path: Path, code: str) -> Iterator[Problem]:
     name = f"figures/{path.name}"
-    stamp = figures.read_stamp(path)
+    stamp = catalogue.read_stamp(path)
     if not stamp:
         yield Problem(name, "carries no stamp: figures.save did not write it", RERUN)
     elif stamp["profile"] != "full":
@@ -43,12 +43,12 @@ def _of_file(path: Path, code: str) -> Iterator[Problem]:
 def _shown(stems: set[str]) -> Iterator[Problem]:
     uses = tex.pictures()
     for use in uses:
-        if use.name not in figures.FIGURES:
+        if use.name not in catalogue.FIGURES:
             what = f"is shown in {use.file}, but not registered"
             yield Problem(f"\\includegraphics{{{use.name}}}", what, f"add it to {REGISTRY}")
     shown = {use.name for use in uses}
-    for name, stem in figures.FIGURES.items():
-        printable = set(figures.formats_of(name)) - {"gif"}
+    for name, stem in catalogue.FIGURES.items():
+        printable = set(catalogue.formats_of(name)) - {"gif"}
         if stem in stems and printable and name not in shown:
             remedy = f"\\includegraphics it in report/chapters/{stem}.tex, or unregister it"
             yield Problem(

@@ -19,8 +19,6 @@ Step = Callable[[torch.Tensor], torch.Tensor]
 
 ELEMENTWISE = RECTIFIERS | {F.leaky_relu, F.elu, F.silu, F.gelu, torch.sigmoid, torch.tanh}
 MAX_POOLS = frozenset({F.max_pool2d, torch.max_pool2d})
-TINY = 1e-10
-"""Differences of input below this keep the ordinary derivative."""
 
 
 def straight(value: torch.Tensor, slope: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
@@ -29,14 +27,17 @@ def straight(value: torch.Tensor, slope: torch.Tensor, x: torch.Tensor) -> torch
 
 
 def rescale(step: Step, x: torch.Tensor, x0: torch.Tensor) -> torch.Tensor:
-    """Return ``step(x)`` with the slope Δoutput / Δinput, for an elementwise step."""
+    """Return ``step(x)`` with the slope Δoutput / Δinput, for an elementwise step.
+
+    Where the inputs do not differ the ordinary derivative stands; what it multiplies is zero.
+    """
     z = x.detach().clone().requires_grad_()
     value = step(z)
     (ordinary,) = torch.autograd.grad(value.sum(), z)
     difference = x.detach() - x0
-    near = difference.abs() < TINY
-    slope = (value - step(x0)) / difference.masked_fill(near, 1)
-    return straight(value, torch.where(near, ordinary, slope), x)
+    same = difference == 0
+    slope = (value - step(x0)) / difference.masked_fill(same, 1)
+    return straight(value, torch.where(same, ordinary, slope), x)
 
 
 def rescale_max_pool(pool: Step, x: torch.Tensor, x0: torch.Tensor) -> torch.Tensor:
@@ -51,9 +52,9 @@ def rescale_max_pool(pool: Step, x: torch.Tensor, x0: torch.Tensor) -> torch.Ten
     picked = x.flatten(2).gather(2, winner).view_as(value)
     picked0 = x0.flatten(2).gather(2, winner).view_as(value)
     difference = picked.detach() - picked0
-    near = difference.abs() < TINY
-    slope = (value - value0) / difference.masked_fill(near, 1)
-    return straight(value, slope.masked_fill(near, 1), picked)
+    same = difference == 0
+    slope = (value - value0) / difference.masked_fill(same, 1)
+    return straight(value, slope.masked_fill(same, 1), picked)
 
 
 class Recording(Replacing):

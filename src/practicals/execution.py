@@ -9,14 +9,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from practicals import cleaning, paths
-
-
-class NotRendered(RuntimeError):
-    """Raised for a notebook that could not be run; the message is for the user."""
-
-
-class KernelDied(NotRendered):
-    """Raised where a kernel ended early: by Ctrl-C, which reaches only it, or out of memory."""
+from practicals.problems import KernelDied, NotRendered
 
 
 class Progress:

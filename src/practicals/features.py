@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from .backbones import Backbone
 from .images import Source, stream
-from .runtime import fastest_dtype
+from .runtime import device, fastest_dtype
 
 Pool = Callable[[torch.Tensor], torch.Tensor]
 
@@ -29,11 +29,15 @@ def pyramid(maps: torch.Tensor) -> torch.Tensor:
 
 
 def prepare(
-    net: Backbone, dtype: torch.dtype | None = None, device: torch.device | str = "cpu"
+    net: Backbone, dtype: torch.dtype | None = None, where: torch.device | None = None
 ) -> Backbone:
-    """Move a network to a device, channels last, in the fastest safe precision or in ``dtype``."""
-    dtype = dtype or fastest_dtype(torch.device(device))
-    return net.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+    """Move a network to the fastest device, channels last, in its fastest safe precision.
+
+    ``dtype`` and ``where`` override the choice.
+    """
+    where = where or device()
+    dtype = dtype or fastest_dtype(where)
+    return net.to(device=where, dtype=dtype, memory_format=torch.channels_last)
 
 
 def as_input(net: Backbone, pixels: torch.Tensor) -> torch.Tensor:
@@ -50,25 +54,20 @@ def extract(
     transform: Callable[[Image.Image], Image.Image],
     layers: Iterable[str],
     pool: Pool = average,
-    flip: bool = False,
     batch_size: int = 32,
     label: str | None = None,
 ) -> dict[str, np.ndarray]:
     """Return the pooled features of every picture at every named layer, float32 (n, d).
 
-    ``transform`` turns a picture into one of the common size; with ``flip`` the features are the
-    mean over the picture and its mirror image. Layers beyond the deepest named one are not run.
+    ``transform`` turns a picture into one of the common size. Layers beyond the deepest named one
+    are not run.
     """
     layers = list(layers)
     found: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
     bar = tqdm(total=len(images), desc=label or net.title, unit="img", leave=False)
     for pixels in stream(images, transform, batch_size):
-        x = as_input(net, pixels)
-        views = [x, x.flip(-1)] if flip else [x]
-        outputs = [net.features(view, layers) for view in views]
-        for layer in layers:
-            pooled = [pool(output[layer].float()) for output in outputs]
-            found[layer].append(torch.stack(pooled).mean(0).cpu())
+        for layer, output in net.features(as_input(net, pixels), layers).items():
+            found[layer].append(pool(output.float()).cpu())
         bar.update(len(pixels))
     bar.close()
     return {layer: torch.cat(parts).numpy() for layer, parts in found.items()}

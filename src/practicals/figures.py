@@ -4,9 +4,7 @@ A saved figure carries the profile and the hash of the notebook it comes from, s
 can tell whether it is the published one and whether it is still current.
 """
 
-import difflib
 import io
-import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +17,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from practicals import fingerprint, paths, profile
 from practicals.atomic import atomic_path
-from practicals.catalogue import FIGURES_OF
+from practicals.catalogue import FIGURES, UnknownFigure, formats_of, read_stamp
 
-FIGURES: dict[str, str] = {f"{s}-{name}": s for s, names in FIGURES_OF.items() for name in names}
-"""The registry: full name of a figure → stem of its notebook."""
+__all__ = ["FIGURES", "UnknownFigure", "formats_of", "read_stamp", "save", "save_frames", "style"]
 
 TEXT_WIDTH = 6.3
 """Width of the report's text, in inches; a figure of this width is printed at its own size."""
@@ -31,13 +28,6 @@ HEAVY = 1_000_000
 """Bytes above which a figure is too heavy for a repository."""
 # Okabe and Ito's palette, told apart by colour-blind readers; the strongest contrasts first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-
-
-class UnknownFigure(KeyError):
-    """Raised for a figure that no notebook registers."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def style() -> None:
@@ -63,25 +53,6 @@ def style() -> None:
             "pdf.fonttype": 42,
         }
     )
-
-
-def formats_of(name: str) -> tuple[str, ...]:
-    """Return the formats in which the figure ``name`` is registered; raise UnknownFigure."""
-    if name not in FIGURES:
-        near = difflib.get_close_matches(name, FIGURES, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise UnknownFigure(
-            f"figure {name!r} is not registered.{hint} "
-            "Add it to FIGURES_OF in src/practicals/catalogue.py."
-        )
-    stem = FIGURES[name]
-    return FIGURES_OF[stem][name.removeprefix(f"{stem}-")]
-
-
-def files_of(stem: str, folder: Path) -> list[Path]:
-    """Return the files in ``folder`` that the notebook ``stem`` must have written."""
-    names = [name for name, owner in FIGURES.items() if owner == stem]
-    return [folder / f"{name}.{suffix}" for name in names for suffix in formats_of(name)]
 
 
 def save(fig: Figure, name: str, formats: Sequence[str] | None = None) -> None:
@@ -115,18 +86,6 @@ def save_frames(frames: Sequence[np.ndarray], name: str, frame_ms: int = 100) ->
 def _stamp(stem: str) -> str:
     name = profile.current().name
     return f"practicals profile={name} code={fingerprint.of_stem(stem, name)}"
-
-
-def read_stamp(path: Path) -> dict[str, str]:
-    """Return ``{"profile": …, "code": …}`` of a saved figure; empty where it carries none."""
-    if path.suffix == ".pdf":
-        found = re.search(rb"practicals profile=\w+ code=\w+", path.read_bytes())
-        text = found.group().decode() if found else ""
-    else:
-        with Image.open(path) as picture:
-            info = picture.info
-        text = info.get("practicals", "") or info.get("comment", b"").decode(errors="replace")
-    return dict(re.findall(r"(profile|code)=(\w+)", text))
 
 
 def _drawn(fig: Figure, suffix: str, stamp: str) -> bytes:

@@ -1,8 +1,16 @@
-"""What is wrong with the published outputs, and what to do about it."""
+"""What went wrong with outputs, by name, and what to do about it."""
 
 from dataclasses import dataclass
 
 RERUN = "make report PROFILE=full"
+
+
+class NotRendered(RuntimeError):
+    """Raised for a notebook that could not be run; the message is for the user."""
+
+
+class KernelDied(NotRendered):
+    """Raised where a kernel ended early: by Ctrl-C, which reaches only it, or out of memory."""
 
 
 @dataclass(frozen=True)

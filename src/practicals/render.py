@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
-from nbformat import NotebookNode
+from practicals import catalogue, fingerprint, paths, profile
+from practicals.problems import KernelDied, NotRendered
 
-from practicals import cleaning, execution, figures, fingerprint, paths, profile
-from practicals.execution import KernelDied, NotRendered
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 
 def stems() -> list[str]:
@@ -27,8 +28,8 @@ def stems() -> list[str]:
 def lacking(stem: str, name: str, code: str) -> list[str]:
     """Return the outputs of a notebook that are absent or come from other code."""
     out = []
-    for path in figures.files_of(stem, paths.figures_dir(name)):
-        if not path.exists() or figures.read_stamp(path).get("code") != code:
+    for path in catalogue.files_of(stem, paths.figures_dir(name)):
+        if not path.exists() or catalogue.read_stamp(path).get("code") != code:
             out.append(path.name)
     ledger = paths.generated_dir(name) / f"{stem}.json"
     content = json.loads(ledger.read_text(encoding="utf-8")) if ledger.exists() else {}
@@ -48,7 +49,9 @@ def is_current(stem: str, name: str, code: str) -> bool:
     return wanted.items() <= stamp.items() and not lacking(stem, name, code)
 
 
-def _refuse_heavy(nb: NotebookNode, stem: str) -> None:
+def _refuse_heavy(nb: "NotebookNode", stem: str) -> None:
+    from practicals import cleaning
+
     size = cleaning.size_of(nb)
     if size > cleaning.LIMIT:
         cells = ", ".join(f"[{n}] with {b / 1e3:.0f} kB" for n, b in cleaning.heaviest(nb))
@@ -71,6 +74,10 @@ def render(stem: str, name: str, force: bool = False) -> None:
     if not force and is_current(stem, name, code):
         print(f"{stem} ({name}): up to date")
         return
+    import nbformat  # here, as below: a command with nothing to do imports little
+
+    from practicals import execution
+
     print(f"{stem} ({name}): running", flush=True)
     began = time.perf_counter()
     nb = nbformat.read(source, as_version=4)
@@ -86,9 +93,9 @@ def render(stem: str, name: str, force: bool = False) -> None:
         )
 
 
-def _keep(nb: NotebookNode, stem: str, name: str, code: str) -> None:
+def _keep(nb: "NotebookNode", stem: str, name: str, code: str) -> None:
     """Clean, stamp and write an executed notebook."""
-    from practicals import runtime  # loads torch: only after a run
+    from practicals import cleaning, runtime
 
     facts = {"profile": name, "hash": code, "seed": profile.get(name).seed}
     nb.metadata["practicals"] = facts | runtime.describe()
@@ -100,6 +107,10 @@ def _keep(nb: NotebookNode, stem: str, name: str, code: str) -> None:
 
 def clean_files(files: Sequence[str]) -> int:
     """Clean notebooks in place, outputs kept; return 1 where one changed, as hooks expect."""
+    import nbformat
+
+    from practicals import cleaning
+
     changed = 0
     for path in map(Path, files):
         nb = cleaning.clean(nbformat.read(path, as_version=4), paths.root())

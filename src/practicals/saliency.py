@@ -31,7 +31,7 @@ def total(attributions: torch.Tensor) -> torch.Tensor:
 
 
 def every_channel(attributions: torch.Tensor) -> torch.Tensor:
-    """Return the attributions as they are, channel by channel."""
+    """Return the attributions channel by channel."""
     return attributions
 
 

@@ -52,8 +52,9 @@ def scores(net: nn.Module, x: torch.Tensor, batch_size: int = 256) -> torch.Tens
     """Return the network's outputs for all of ``x`` in evaluation mode, shape (n, classes)."""
     was_training = net.training
     net.eval()
+    where = next(net.parameters()).device
     try:
-        return torch.cat([net(as_float(batch)) for batch in x.split(batch_size)])
+        return torch.cat([net(as_float(batch).to(where)).cpu() for batch in x.split(batch_size)])
     finally:
         net.train(was_training)
 
@@ -82,6 +83,7 @@ def fit(
     require a gradient move. Batches are drawn by ``seed``. Return one Epoch per pass.
     """
     rng = torch.Generator().manual_seed(seed)
+    where = next(net.parameters()).device
     moving = [p for p in net.parameters() if p.requires_grad]
     sgd = torch.optim.SGD(moving, lr, momentum=0.9, nesterov=True, weight_decay=weight_decay)
     steps = epochs * -(-len(x) // batch_size)
@@ -94,15 +96,16 @@ def fit(
         loss_sum, right = 0.0, 0
         for index in order.split(batch_size):
             batch = augment(x[index], rng) if augment else x[index]
-            output = net(as_float(batch))
-            loss = F.cross_entropy(output, y[index])
+            truth = y[index].to(where)
+            output = net(as_float(batch).to(where))
+            loss = F.cross_entropy(output, truth)
             sgd.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(moving, 5.0)
             sgd.step()
             cycle.step()
             loss_sum += loss.item() * len(index)
-            right += (output.argmax(1) == y[index]).sum().item()
+            right += (output.argmax(1) == truth).sum().item()
         checked = accuracy(net, *validation) if validation else None
         history.append(Epoch(loss_sum / len(x), right / len(x), checked))
         bar.set_postfix(loss=f"{history[-1].loss:.3f}")

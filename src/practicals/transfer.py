@@ -33,6 +33,21 @@ def gram(X: np.ndarray) -> np.ndarray:
     return X @ X.T
 
 
+def standardise(X: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Return features with zero mean and unit deviation per column, by the training rows alone."""
+    return (X - X[train].mean(0)) / (X[train].std(0) + 1e-6)
+
+
+def rbf(K: np.ndarray, width: float, train: np.ndarray) -> np.ndarray:
+    """Return the Gaussian kernel exp(−width · D / mean D) of the squared distances D that K holds.
+
+    The mean is over pairs of training samples, so that one ``width`` serves any features.
+    """
+    squares = K.diagonal()
+    D = squares[:, None] + squares - 2 * K
+    return np.exp(-width * D / D[np.ix_(train, train)].mean())
+
+
 def targets(y: np.ndarray, classes: int) -> np.ndarray:
     """Return one-vs-rest targets ±1, shape (n, classes)."""
     return 2.0 * (y[:, None] == np.arange(classes)) - 1
@@ -60,13 +75,17 @@ class LeastSquares:
     vectors: np.ndarray
 
     @classmethod
-    def factorise(cls, K: np.ndarray, y: np.ndarray) -> "LeastSquares":
-        """Scale K, centre it (which fits the bias without penalty) and decompose it once."""
+    def factorise(cls, K: np.ndarray, y: np.ndarray, rank: int | None = None) -> "LeastSquares":
+        """Scale K, centre it (which fits the bias without penalty) and decompose it once.
+
+        ``rank`` keeps the largest principal components only.
+        """
         scale = float(K.diagonal().mean())
         K = K / scale
         row = K.mean(0)
         values, vectors = linalg.eigh(K - row - row[:, None] + row.mean(), overwrite_a=True)
         keep = values > values[-1] * 1e-10
+        keep[: -rank if rank else 0] = False
         return cls(K, scale, y, int(y.max()) + 1, values[keep], vectors[:, keep])
 
     def _shrunk(self, C: float) -> np.ndarray:
@@ -105,13 +124,18 @@ class LeastSquares:
 
 @dataclass(frozen=True)
 class Result:
-    """One evaluated setting; accuracies are fractions."""
+    """One evaluated setting; accuracies are fractions, ``scores`` has shape (m, classes)."""
 
     C: float
     cv_accuracy: float
     accuracy: float
-    predicted: np.ndarray
+    scores: np.ndarray
     cv_path: tuple[float, ...]
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Return the predicted classes of the test samples, shape (m,)."""
+        return self.scores.argmax(1)
 
 
 def evaluate(
@@ -122,18 +146,19 @@ def evaluate(
     C_grid: Sequence[float],
     folds: int = 5,
     seed: int = 0,
+    rank: int | None = None,
 ) -> Result:
     """Choose C by cross-validation on the training samples only, then predict the test samples.
 
     ``K`` (n, n) is the Gram matrix of all samples; ``train`` and ``test`` are index arrays.
     """
-    fit = LeastSquares.factorise(K[np.ix_(train, train)], y[train])
+    fit = LeastSquares.factorise(K[np.ix_(train, train)], y[train], rank)
     held_out = fit.cross_validate(C_grid, folds_of(y[train], folds, seed))
     cv = (held_out.argmax(2) == y[train]).mean(1)
     best = int(cv.argmax())
-    predicted = fit.scores(C_grid[best], K[np.ix_(test, train)]).argmax(1)
-    right = (predicted == y[test]).mean()
-    return Result(C_grid[best], float(cv[best]), float(right), predicted, tuple(cv))
+    found = fit.scores(C_grid[best], K[np.ix_(test, train)])
+    right = (found.argmax(1) == y[test]).mean()
+    return Result(C_grid[best], float(cv[best]), float(right), found, tuple(cv))
 
 
 def random_splits(

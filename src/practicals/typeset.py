@@ -152,6 +152,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return setup()
     try:
         name = profile.current().name
+        if not tex.sources()[1:]:
+            print("report: nothing to do: report/chapters/ holds no chapter")
+            return 0
         if is_current(name):
             print("report: up to date")
             return 0

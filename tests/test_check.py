@@ -1,0 +1,288 @@
+"""A small repository that passes ``check``; then each thing broken in turn must be named."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import nbformat
+import numpy as np
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
+
+from practicals import catalogue, check, figures, fingerprint, paths, profile, results, tex
+
+STEM = "1-transfer-learning"
+CHAPTER = rf"""
+\chapter{{Transfer}} % \cite{{commented}} \res{{{STEM}}}{{commented}}
+\res{{{STEM}}}{{best}} \respm{{{STEM}}}{{best}} \resn{{{STEM}}}{{best}}
+\citep[see][]{{a2020, b2021}}
+\includegraphics[width=\textwidth]{{{STEM}-curve}}
+\input{{{STEM}-layers}}
+"""
+MAIN = r"\documentclass{report}\usepackage{practicals}\begin{document}\input{profile}\end{document}"
+
+
+def write_notebook(root):
+    """Write a notebook of two code cells as a run would leave it, but without a stamp."""
+    cells = [
+        new_markdown_cell("# Title", id="m"),
+        new_code_cell("from practicals import one\none.f()", execution_count=1, id="a"),
+        new_code_cell("print('hi')", execution_count=2, id="b",
+                      outputs=[new_output("stream", name="stdout", text="hi\n")]),
+    ]  # fmt: skip
+    nb = new_notebook(cells=cells)
+    save_notebook(root, nb)
+    return nb
+
+
+def notebook(root):
+    return nbformat.read(root / f"notebooks/{STEM}.ipynb", as_version=4)
+
+
+def save_notebook(root, nb):
+    path = root / f"notebooks/{STEM}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(nb, path)
+
+
+def publish(root):
+    """Write all that the full profile publishes, in the order in which a run does."""
+    nb = write_notebook(root)
+    code = fingerprint.of_stem(STEM, "full")
+    nb.metadata["practicals"] = {"profile": "full", "hash": code, "seed": 0}
+    save_notebook(root, nb)
+    fig, ax = plt.subplots(figsize=(1, 1))
+    ax.plot([0, 1])
+    figures.save(fig, f"{STEM}-curve")
+    plt.close(fig)
+    figures.save_frames([np.zeros((4, 4, 3), np.uint8)] * 2, f"{STEM}-film")
+    write_ledger()
+    (root / "report/chapters").mkdir(parents=True, exist_ok=True)
+    (root / "report/main.tex").write_text(MAIN)
+    (root / f"report/chapters/{STEM}.tex").write_text(CHAPTER)
+    (root / "report/references.bib").write_text("@book{a2020,\n}\n@article{b2021,\n}\n")
+    record_pdf(root)
+
+
+def write_ledger():
+    ledger = results.Ledger(STEM)
+    ledger.record("best", 0.93, std=0.01, n=10)
+    ledger.record("images", 5, unit="count")
+    ledger.table("layers", ["a", "b"], [["x", ledger.cell("images")]])
+    ledger.save()
+
+
+def record_pdf(root):
+    pdf = root / "report/report.pdf"
+    pdf.write_bytes(b"%PDF-1.5 stands for the report")
+    content = {"profile": "full", "pdf": tex.sha256_of(pdf), "inputs": tex.input_hashes("full")}
+    tex.record_path("full").write_text(json.dumps(content))
+
+
+@pytest.fixture(autouse=True)
+def registry(monkeypatch, tmp_path):
+    """One notebook with two figures, and a package of one module."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "one.py").write_text("def f():\n    return 1\n")
+    monkeypatch.setattr(fingerprint, "package_dir", lambda: package)
+    names = {"curve": catalogue.BOTH, "film": ("gif",)}
+    for other in list(catalogue.FIGURES_OF):
+        monkeypatch.delitem(catalogue.FIGURES_OF, other)
+    for name in list(figures.FIGURES):
+        monkeypatch.delitem(figures.FIGURES, name)
+    monkeypatch.setitem(catalogue.FIGURES_OF, STEM, names)
+    for name in names:
+        monkeypatch.setitem(figures.FIGURES, f"{STEM}-{name}", STEM)
+    monkeypatch.setenv("PROFILE", "full")
+    return package
+
+
+@pytest.fixture
+def repository(registry, monkeypatch, tmp_path):
+    """A repository whose published outputs are all current."""
+    root = tmp_path / "repository"
+    root.mkdir()
+    monkeypatch.setenv("PRACTICALS_ROOT", str(root))
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    publish(root)
+    return root
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def edit_cell(root, **changes):
+    nb = notebook(root)
+    nb.cells[2].update(changes)
+    save_notebook(root, nb)
+
+
+def edit_ledger(root, **changes):
+    path = root / f"report/generated/{STEM}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def sample_figure(root):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROFILE", "sample")
+        figures.save(plt.figure(), f"{STEM}-curve")
+    shutil.copy(root / f"build/sample/figures/{STEM}-curve.pdf", root / "figures")
+
+
+def shows(text):
+    return lambda root: edit_cell(
+        root, outputs=[new_output("stream", name="stdout", text=f"saved {text}\n")]
+    )
+
+
+def chapter(old, new):
+    return lambda root: edit(root / f"report/chapters/{STEM}.tex", old, new)
+
+
+def remove(name):
+    return lambda root: (root / name).unlink()
+
+
+def add(name, content=b"x"):
+    return lambda root: (root / name).write_bytes(content)
+
+
+def duplicate_id(root):
+    path = root / f"notebooks/{STEM}.ipynb"
+    edit(path, '"id": "b"', '"id": "a"')
+
+
+NOTEBOOK, LEDGER = f"notebooks/{STEM}.ipynb", f"report/generated/{STEM}.json"
+FIGURE, TABLE = f"figures/{STEM}-curve.pdf", f"report/generated/{STEM}-layers.tex"
+BREAKS = {
+    "cell changed": (lambda r: edit_cell(r, source="print('ho')"), NOTEBOOK, "is stale"),
+    "no stamp": (lambda r: write_notebook(r), NOTEBOOK, "never been rendered"),
+    "sample notebook": (
+        lambda r: edit(r / NOTEBOOK, '"profile": "full"', '"profile": "sample"'),
+        NOTEBOOK, "profile 'sample'"),
+    "magic": (lambda r: edit_cell(r, source="%time 1"), NOTEBOOK, "not plain Python"),
+    "count": (lambda r: edit_cell(r, execution_count=3), NOTEBOOK, "carries the count [3]"),
+    "never run": (lambda r: edit_cell(r, execution_count=None), NOTEBOOK, "the count [None]"),
+    "error output": (
+        lambda r: edit_cell(r, outputs=[new_output("error", ename="ValueError", evalue="bad")]),
+        NOTEBOOK, "ValueError: bad"),
+    "home path": (shows("/" + "home/ada/x.png"), NOTEBOOK, "absolute path /home/ada/x.png"),
+    "windows path": (shows(r"C:\Users\ada\x"), NOTEBOOK, r"absolute path C:\Users\ada\x"),
+    "root's path": (lambda r: shows(r)(r), NOTEBOOK, "absolute path"),
+    "heavy notebook": (shows("x" * 1_000_001), NOTEBOOK, "1.0 MB"),
+    "same cell id": (duplicate_id, NOTEBOOK, "cell 3 has the id 'a' of another"),
+    "notebook gone": (remove(NOTEBOOK), NOTEBOOK, "is missing"),
+    "figure gone": (remove(FIGURE), FIGURE, "is registered, but missing"),
+    "animation gone": (remove(f"figures/{STEM}-film.gif"), f"{STEM}-film.gif", "missing"),
+    "orphan figure": (add("figures/old.png"), "figures/old.png", "orphan"),
+    "sample figure": (sample_figure, FIGURE, "profile 'sample'"),
+    "stampless figure": (
+        lambda r: Image.new("RGB", (2, 2)).save(r / f"figures/{STEM}-curve.png"),
+        f"figures/{STEM}-curve.png", "no stamp"),
+    "figure not shown": (chapter("includegraphics", "phantom"), f"figure {STEM}-curve", "not show"),
+    "unknown figure": (
+        chapter("\\input", "\\includegraphics{typo}\\input"),
+        "\\includegraphics{typo}", "not registered"),
+    "ledger gone": (remove(LEDGER), LEDGER, "missing or unreadable"),
+    "ledger cut": (add(LEDGER, b'{"values":'), LEDGER, "missing or unreadable"),
+    "sample ledger": (lambda r: edit_ledger(r, profile="sample"), LEDGER, "profile 'sample'"),
+    "stale ledger": (lambda r: edit_ledger(r, code="0"), LEDGER, "is stale"),
+    "number edited": (
+        lambda r: edit(r / f"report/generated/{STEM}.tex", "93.0", "95.0"),
+        f"report/generated/{STEM}.tex", "edited by hand"),
+    "table edited": (lambda r: edit(r / TABLE, "5", "6"), TABLE, "edited by hand"),
+    "table gone": (remove(TABLE), TABLE, "is missing"),
+    "table not shown": (chapter("\\input", "\\phantom"), f"table {STEM}-layers", "not show"),
+    "unknown table": (chapter("-layers", "-typo"), f"\\input{{{STEM}-typo}}", "no ledger"),
+    "orphan table": (add("report/generated/old.tex"), "report/generated/old.tex", "orphan"),
+    "unknown number": (
+        chapter("{best}", "{worst}"), f"\\res{{{STEM}}}{{worst}}", "not in the ledger"),
+    "no spread": (
+        chapter("\\input", f"\\respm{{{STEM}}}{{images}}\\input"),
+        f"\\respm{{{STEM}}}{{images}}", "not in the ledger"),
+    "unused number": (chapter("{best}", "{images}"), f"{STEM}: best", "never uses it"),
+    "unknown citation": (chapter("b2021", "c2022"), "\\cite{c2022}", "references.bib"),
+    "chapter gone": (
+        remove(f"report/chapters/{STEM}.tex"), f"report/chapters/{STEM}.tex", "is missing"),
+    "pdf gone": (remove("report/report.pdf"), "report/report.pdf", "is missing"),
+    "pdf replaced": (add("report/report.pdf"), "report/report.pdf", "not the PDF"),
+    "prose changed": (chapter("Transfer", "Learning"), "report/report.pdf", "is stale"),
+    "heavy file": (add("big.bin", bytes(5_000_001)), "big.bin", "5.0 MB"),
+}  # fmt: skip
+
+
+def test_a_current_repository_passes(repository, capsys):
+    assert check.problems() == []
+    assert check.main() == 0
+    assert "everything published is current" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_a_broken_repository_fails_and_names_the_culprit(repository, capsys, name):
+    damage, culprit, what = BREAKS[name]
+    damage(repository)
+    assert check.main() == 1
+    out = capsys.readouterr().out
+    blamed = [line for line in out.splitlines() if culprit in line and what in line]
+    assert blamed, f"{culprit!r} with {what!r} is not in:\n{out}"
+    assert "remedy:" in out
+
+
+@pytest.mark.parametrize("culprit", [NOTEBOOK, FIGURE, LEDGER])
+def test_a_changed_module_makes_all_stale(repository, registry, capsys, culprit):
+    edit(registry / "one.py", "return 1", "return 2")
+    assert check.main() == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(f"{culprit}: is stale") for line in lines)
+
+
+def test_a_changed_budget_makes_the_notebook_stale(repository, monkeypatch, capsys):
+    full = profile.PROFILES["full"]
+    monkeypatch.setitem(profile.PROFILES, "full", full.__class__(**{**vars(full), "seed": 9}))
+    assert check.main() == 1
+    assert f"{NOTEBOOK}: is stale" in capsys.readouterr().out
+
+
+def test_a_comment_changes_nothing(repository, registry):
+    edit(registry / "one.py", "return 1", "return 1  # why")
+    assert check.problems() == []
+
+
+def test_a_notebook_in_no_catalogue_is_named(repository, capsys):
+    shutil.copy(repository / NOTEBOOK, repository / "notebooks/9-new.ipynb")
+    assert check.main() == 1
+    assert "notebooks/9-new.ipynb: is in no catalogue" in capsys.readouterr().out
+
+
+def test_unused_references_count_once_all_chapters_exist(repository, monkeypatch, capsys):
+    edit(repository / "report/references.bib", "@book", "@misc{z1999,\n}\n@book")
+    record_pdf(repository)
+    assert check.problems() == []
+    monkeypatch.setattr(catalogue, "BUDGET_OF", {STEM: "transfer"})
+    publish(repository)
+    edit(repository / "report/references.bib", "@book", "@misc{z1999,\n}\n@book")
+    assert "reference z1999" in {problem.name for problem in check.problems()}
+
+
+def test_nothing_published_says_exactly_that(repository, capsys):
+    shutil.rmtree(repository / "figures")
+    shutil.rmtree(paths.generated_dir("full"))
+    assert check.main() == 1
+    assert "no output of the full profile exists yet" in capsys.readouterr().out
+
+
+def test_check_and_render_do_not_load_torch():
+    program = "import sys; from practicals import check, render, typeset\n"
+    program += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

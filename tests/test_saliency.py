@@ -1,0 +1,257 @@
+"""Maps on small networks: what they must be, and that the caller's network survives them."""
+
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from practicals import backbones, deeplift, rectifiers, saliency, saliency_methods
+
+
+def conv_net(inplace=True):
+    """A network as torchvision writes them: in-place rectifiers, dropout, batch norm."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        OrderedDict(
+            conv=nn.Conv2d(3, 8, 3, padding=1),
+            norm=nn.BatchNorm2d(8),
+            relu=nn.ReLU(inplace),
+            pool=nn.MaxPool2d(2),
+            conv2=nn.Conv2d(8, 8, 3),
+            relu2=nn.ReLU6(inplace),
+            flatten=nn.Flatten(),
+            drop=nn.Dropout(0.5, inplace),
+            head=nn.Linear(8 * 36, 5),
+        )
+    )
+
+
+METHODS = {
+    **{k: m.run for k, m in saliency_methods.table("conv2", 3, 3).items() if not m.is_control},
+    "grad_cam on a rectifier": lambda net, x, y: saliency.grad_cam(net, x, y, "relu2"),
+}
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(1)
+    return torch.rand(4, 3, 16, 16), torch.tensor([0, 1, 2, 4])
+
+
+def state_of(net):
+    return (
+        [module.training for module in net.modules()],
+        [(p.requires_grad, p.grad is None) for p in net.parameters()],
+        [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in net.modules()],
+        [len(m._backward_hooks) + len(m._backward_pre_hooks) for m in net.modules()],
+        [getattr(m, "inplace", None) for m in net.modules()],
+        {key: value.clone() for key, value in net.state_dict().items()},
+    )
+
+
+def assert_same_state(before, after):
+    assert before[:-1] == after[:-1]
+    assert all(torch.equal(before[-1][key], after[-1][key]) for key in before[-1])
+
+
+def mixed_state(net):
+    """Leave training on in parts, one parameter frozen and one hook of the caller in place."""
+    net.train()
+    net.norm.eval()
+    net.conv.weight.requires_grad_(False)
+    seen = []
+    net.relu.register_forward_hook(lambda module, args, output: seen.append(len(output)))
+    return seen
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_returns_maps_and_leaves_the_network_as_it_was(name, batch):
+    net = conv_net()
+    seen = mixed_state(net)
+    before = state_of(net)
+    maps = METHODS[name](net, *batch)
+    assert maps.shape == (4, 16, 16) and maps.dtype == torch.float32
+    assert maps.isfinite().all() and maps.std() > 0 and not maps.requires_grad
+    assert_same_state(before, state_of(net))
+    assert seen, "the caller's own hook ran"
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_network_is_given_back_after_an_exception(name, batch):
+    net = conv_net()
+    mixed_state(net)
+    net.head = nn.Linear(3, 5)
+    before = state_of(net)
+    with pytest.raises(RuntimeError):
+        METHODS[name](net, *batch)
+    assert_same_state(before, state_of(net))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_rectifiers_in_place_give_the_maps_of_those_that_are_not(name, batch):
+    maps = []
+    for inplace in (True, False):
+        fresh = saliency_methods.table("conv2", 3, 3)  # SmoothGrad's generator at its start
+        run = fresh[name].run if name in fresh else METHODS[name]
+        maps.append(run(conv_net(inplace).eval(), *batch))
+    torch.testing.assert_close(*maps, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_map_does_not_depend_on_its_neighbours_in_the_batch(name, batch):
+    if name == "smoothgrad":
+        pytest.skip("its noise does")
+    x, y = batch
+    net = conv_net().eval()
+    alone = torch.cat([METHODS[name](net, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
+    torch.testing.assert_close(METHODS[name](net, x, y), alone, rtol=1e-4, atol=1e-6)
+
+
+def test_methods_work_inside_no_grad_and_inference_mode(batch):
+    net = conv_net().eval()
+    expected = saliency.gradient(net, *batch)
+    with torch.no_grad():
+        torch.testing.assert_close(saliency.gradient(net, *batch), expected)
+    with torch.inference_mode():
+        torch.testing.assert_close(saliency.gradient(net, *batch), expected)
+
+
+def test_a_network_that_begins_in_place_is_differentiated(batch):
+    net = nn.Sequential(nn.ReLU(True), nn.Flatten(), nn.Linear(768, 5))
+    x = batch[0].clone()
+    assert saliency.gradient(net, *batch).shape == (4, 16, 16)
+    assert torch.equal(x, batch[0])
+
+
+def test_a_linear_network_is_explained_by_its_weights(batch):
+    x, y = batch
+    net = nn.Sequential(nn.Flatten(), nn.Linear(768, 5))
+    weights = net[1].weight[y].view_as(x)
+    keep = {"reduce": saliency.every_channel}
+    torch.testing.assert_close(saliency.gradient(net, x, y, **keep), weights)
+    for method in (saliency.gradient_x_input, saliency.integrated_gradients, deeplift.deeplift):
+        torch.testing.assert_close(method(net, x, y, **keep), weights * x, rtol=1e-5, atol=1e-6)
+    smooth = saliency.smoothgrad(net, x, y, samples=4, **keep)
+    torch.testing.assert_close(smooth, weights.detach(), rtol=1e-5, atol=1e-6)
+
+
+def score_change(net, x, y, baseline):
+    return (net(x) - net(baseline)).gather(1, y[:, None])[:, 0]
+
+
+def test_integrated_gradients_add_up_to_the_score(batch):
+    x, y = batch
+    net = conv_net().eval().double()
+    baseline = torch.full_like(x, 0.5).double()
+    maps = saliency.integrated_gradients(net, x.double(), y, 100, baseline)
+    change = score_change(net, x.double(), y, baseline)
+    torch.testing.assert_close(maps.double().sum((1, 2)), change, rtol=0, atol=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "side"), [("squeezenet1_0", 48), ("mobilenet_v2", 32), ("smallvgg", 64)]
+)
+def test_deeplift_adds_up_on_the_networks_of_the_course(name, side):
+    """Overlapping max-pools, ReLU6, concatenation, residuals and dropout are in these three."""
+    torch.manual_seed(0)
+    net = backbones.build(name).eval()
+    x, y = torch.rand(2, 3, side, side), torch.tensor([1, 4])
+    for baseline in (torch.zeros_like(x[:1]), torch.rand_like(x)):
+        change = score_change(net, x, y, baseline.expand_as(x))
+        maps = deeplift.deeplift(net, x, y, baseline)
+        missing = (maps.sum((1, 2)) - change).abs()
+        assert maps.std() > 0 and (missing < 1e-5 * maps.abs().sum((1, 2)).max()).all()
+
+
+def test_deeplift_sees_what_a_saturated_gradient_misses():
+    """min(x₁ + x₂, 1) at (1, 1): the example of Shrikumar et al. (2017)."""
+    net = nn.Sequential(nn.Flatten(), nn.Linear(2, 1), nn.ReLU(), nn.Linear(1, 1))
+    with torch.no_grad():
+        for parameter, value in zip(net.parameters(), (-1.0, 1.0, -1.0, 1.0), strict=True):
+            parameter.fill_(value)
+    x, y = torch.ones(1, 1, 1, 2), torch.tensor([0])
+    assert saliency.gradient(net, x, y).abs().max() == 0
+    torch.testing.assert_close(deeplift.deeplift(net, x, y), torch.full((1, 1, 2), 0.5))
+
+
+def test_deeplift_credits_the_place_of_the_larger_maximum():
+    """By hand: max(3, 1) − max(0, 2) = 1 belongs to the first place, max(1, 0) − max(0, 4) to the
+    second."""
+    net = nn.Sequential(nn.MaxPool2d((1, 2)), nn.Flatten())
+    x = torch.tensor([[3.0, 1.0], [1.0, 0.0]]).view(2, 1, 1, 2)
+    reference = torch.tensor([[0.0, 2.0], [0.0, 4.0]]).view(2, 1, 1, 2)
+    maps = deeplift.deeplift(net, x, torch.tensor([0, 0]), reference)
+    torch.testing.assert_close(maps.view(2, 2), torch.tensor([[1.0, 0.0], [0.0, -3.0]]))
+
+
+def test_deeplift_refuses_a_network_whose_path_depends_on_the_input(batch):
+    class Fickle(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.head = nn.Linear(768, 5)
+
+        def forward(self, x):
+            return self.head(torch.relu(x).flatten(1) if x.sum() > 0 else x.flatten(1))
+
+    with pytest.raises(ValueError, match="another path"):
+        deeplift.deeplift(Fickle(), *batch)
+
+
+def test_guided_backprop_reaches_functions_and_a_module_used_twice(batch):
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.a, self.b, self.relu = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.ReLU(True)
+            self.head = nn.Linear(4 * 100, 5)
+
+        def forward(self, x):
+            x = self.relu(self.b(self.relu(self.a(x))))
+            return self.head(nn.functional.relu(nn.functional.max_pool2d(x, 3, 1)).flatten(1))
+
+    net = Shared()
+    assert not torch.equal(rectifiers.guided_backprop(net, *batch), saliency.gradient(net, *batch))
+
+
+def test_guided_backprop_by_hand():
+    """Through two rectifiers, a negative gradient is stopped at the second."""
+    net = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(2, 1, bias=False))
+    net[2].weight.data = torch.tensor([[2.0, -3.0]])
+    x = torch.ones(1, 1, 1, 2)
+    assert rectifiers.guided_backprop(net, x, torch.tensor([0])).flatten().tolist() == [2.0, 0.0]
+
+
+def test_smoothgrad_does_not_depend_on_the_batch_size(batch):
+    net = conv_net().eval()
+    maps = [
+        saliency.smoothgrad(
+            net, *batch, samples=6, batch_size=size, generator=torch.Generator().manual_seed(3)
+        )
+        for size in (1, 8, 64)
+    ]
+    torch.testing.assert_close(maps[0], maps[1], rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(maps[0], maps[2], rtol=1e-4, atol=1e-7)
+
+
+def test_grad_cam_takes_names_of_backbones_and_of_torch(batch):
+    net = backbones.build("squeezenet1_0").eval()
+    x, y = torch.rand(1, 3, 64, 64), torch.tensor([5])
+    maps = [saliency.grad_cam(net, x, y, layer) for layer in ("fire9", "steps.fire9")]
+    maps.append(saliency.grad_cam(net, x, y, net.steps.fire9))
+    assert torch.equal(maps[0], maps[1]) and torch.equal(maps[0], maps[2])
+
+
+def test_errors_say_what_to_do(batch):
+    net = conv_net()
+    x, y = batch
+    with pytest.raises(backbones.UnknownName, match="Did you mean 'conv"):
+        saliency.grad_cam(net, x, y, "conv3")
+    with pytest.raises(ValueError, match="gives no maps"):
+        saliency.grad_cam(net, x, y, "head")
+    with pytest.raises(ValueError, match="classes 0 to 4"):
+        saliency.gradient(net, x, y + 1)
+    with pytest.raises(ValueError, match=r"y \(n,\)"):
+        saliency.gradient(net, x, y[:2])
+    with pytest.raises(TypeError, match="TorchScript"):
+        rectifiers.guided_backprop(torch.jit.trace(net.eval(), x), x, y)

@@ -1,0 +1,102 @@
+"""The PDF: what each profile does with a number it does not have, and clear failures."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from practicals import tex, typeset
+
+REPORT = Path(__file__).resolve().parents[1] / "report"
+STEM = "1-transfer-learning"
+needs_latex = pytest.mark.skipif(bool(typeset.missing()), reason="LaTeX is not installed")
+
+
+@pytest.fixture
+def repository(monkeypatch, tmp_path):
+    """The report's own style with one small chapter and one ledger number, for a profile."""
+    monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
+    (tmp_path / "report/chapters").mkdir(parents=True)
+    for name in ("main.tex", "practicals.sty", "references.bib"):
+        shutil.copy(REPORT / name, tmp_path / "report")
+
+    def write(profile, text):
+        monkeypatch.setenv("PROFILE", profile)
+        generated = typeset.paths.generated_dir(profile)
+        generated.mkdir(parents=True, exist_ok=True)
+        (generated / f"{STEM}.tex").write_text(
+            rf"\practicalsdefine{{res}}{{{STEM}}}{{best_accuracy}}{{93.0\,\%}}"
+        )
+        content = rf"\chapter{{Transfer}} \cite{{simonyan2015}} {text}"
+        (tmp_path / f"report/chapters/{STEM}.tex").write_text(content)
+        return tmp_path
+
+    return write
+
+
+@needs_latex
+def test_sample_pdf_fills_gaps_and_is_made_once(repository, capsys):
+    gaps = rf"\res{{{STEM}}}{{best_accuracy}} \res{{{STEM}}}{{absent_key}} \includegraphics{{none}}"
+    root = repository("sample", gaps)
+    assert typeset.main([]) == 0
+    assert (root / "build/sample/report.pdf").read_bytes().startswith(b"%PDF")
+    assert [path.name for path in (root / "report").glob("*.pdf")] == []
+    capsys.readouterr()
+    assert typeset.main([]) == 0
+    assert capsys.readouterr().out == "report: up to date\n"
+    (root / "report/main.tex").write_text((root / "report/main.tex").read_text() + "% more\n")
+    assert not typeset.is_current("sample")
+
+
+@needs_latex
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (rf"\res{{{STEM}}}{{absent_key}}", rf"No number \res{{{STEM}}}{{absent_key}}"),
+        (r"\cite{nobody1900}", "Citation `nobody1900'"),
+    ],
+)
+def test_full_pdf_refuses_what_is_not_defined(repository, capsys, text, message):
+    root = repository("full", text)
+    assert typeset.main([]) == 1
+    error = capsys.readouterr().err
+    assert message in error and "build/latex/full/report.log" in error
+    assert not (root / "report/report.pdf").exists() and not tex.recorded("full")
+
+
+def test_without_chapters_there_is_nothing_to_do(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
+    assert typeset.main([]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_missing_latex_gives_the_one_command(repository, monkeypatch, capsys):
+    repository("sample", "text")
+    monkeypatch.setattr(typeset.shutil, "which", lambda name: None)
+    assert typeset.main([]) == 1
+    assert "apt-get install --no-install-recommends latexmk" in capsys.readouterr().err
+    assert typeset.main(["--setup"]) == 0, "the rest works without LaTeX"
+    assert "missing here: latexmk, pdflatex, bibtex" in capsys.readouterr().out
+
+
+def test_setup_installs_as_root_on_debian(monkeypatch, capsys):
+    commands = []
+
+    def run(command, **_):
+        commands.append(" ".join(command))
+        return typeset.subprocess.CompletedProcess(command, 0)
+
+    found = {"apt-get": "apt-get"}
+    monkeypatch.setattr(typeset.shutil, "which", found.get)
+    monkeypatch.setattr(typeset.os, "geteuid", lambda: 0, raising=False)
+    monkeypatch.setattr(typeset.subprocess, "run", run)
+    assert typeset.main(["--setup"]) == 0
+    assert commands[0] == "apt-get -qq update"
+    assert commands[1].startswith("apt-get install -qq -y --no-install-recommends latexmk")
+
+
+def test_sources_are_read_without_comments(repository):
+    repository("full", "% \\cite{hidden}\n 5\\% \\citep[p.~3][]{a, b} \\input{x/table.tex}")
+    assert [use.name for use in tex.citations()] == ["simonyan2015", "a", "b"]
+    assert "table" in [use.name for use in tex.inputs()]
+    assert "simonyan2015" in tex.bibliography()
