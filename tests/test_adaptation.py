@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from practicals import adaptation, digits
+from practicals import adaptation, digits, domain_norm
+from practicals import adaptation_fit as fitting
+from practicals import adaptation_models as models
 from practicals import adaptation_networks as networks
 from practicals import adaptation_recipes as recipes
 from practicals import adaptation_scores as scores
@@ -51,7 +53,7 @@ def test_the_paper_network_has_the_published_parameters():
 
 
 @pytest.mark.parametrize("body", ["paper", "strided"])
-@pytest.mark.parametrize("norm", networks.BATCH_NORMS)
+@pytest.mark.parametrize("norm", domain_norm.BATCH_NORMS)
 def test_every_design_gives_ten_logits_and_one_domain(body, norm):
     net = networks.AdaptationNet(networks.Design(body, norm))
     features = net.features(torch.rand(6, 3, 28, 28))
@@ -73,12 +75,12 @@ def domain_batches():
 
 def test_joint_norm_is_ordinary_batch_norm():
     x = torch.cat(domain_batches())
-    assert torch.allclose(networks.DomainNorm(5, "joint")(x), torch.nn.BatchNorm2d(5)(x))
+    assert torch.allclose(domain_norm.DomainNorm(5, "joint")(x), torch.nn.BatchNorm2d(5)(x))
 
 
 @pytest.mark.parametrize("mode", ["separate", "own"])
 def test_other_norms_normalise_each_domain_by_itself(mode):
-    found = networks.DomainNorm(5, mode)(torch.cat(domain_batches()))
+    found = domain_norm.DomainNorm(5, mode)(torch.cat(domain_batches()))
     for half in found.chunk(2):
         assert half.mean((0, 2, 3)).abs().max() < 1e-5
         assert (half.std((0, 2, 3), correction=0) - 1).abs().max() < 1e-3
@@ -86,7 +88,7 @@ def test_other_norms_normalise_each_domain_by_itself(mode):
 
 def test_separate_norm_is_two_passes_through_an_ordinary_layer():
     source, target = domain_batches()
-    ours, plain = networks.DomainNorm(5, "separate"), torch.nn.BatchNorm2d(5)
+    ours, plain = domain_norm.DomainNorm(5, "separate"), torch.nn.BatchNorm2d(5)
     assert torch.allclose(
         ours(torch.cat([source, target])), torch.cat([plain(source), plain(target)])
     )
@@ -94,12 +96,22 @@ def test_separate_norm_is_two_passes_through_an_ordinary_layer():
     assert torch.allclose(ours.running_var, plain.running_var)
 
 
-def test_own_norm_keeps_the_targets_average_alone():
-    source, target = domain_batches()
-    ours, plain = networks.DomainNorm(5, "own"), torch.nn.BatchNorm2d(5)
-    ours(torch.cat([source, target]))
-    plain(target)
-    assert torch.allclose(ours.running_mean, plain.running_mean)
+@pytest.mark.parametrize("side", [0, 1])
+def test_own_norm_evaluates_each_domain_by_its_own_average(side):
+    batches = domain_batches()
+    ours, plain = domain_norm.DomainNorm(5, "own"), torch.nn.BatchNorm2d(5)
+    ours(torch.cat(batches))
+    plain(batches[side])
+    ours.side = ("source", "target")[side]
+    assert torch.allclose(ours.eval()(batches[side]), plain.eval()(batches[side]), atol=1e-6)
+
+
+def test_reading_the_source_is_undone_even_after_an_error():
+    net = networks.AdaptationNet(networks.Design(batch_norm="own"))
+    with pytest.raises(RuntimeError), net.reading("source"):
+        assert net.body[1].side == "source"
+        raise RuntimeError
+    assert net.body[1].side == "target"
 
 
 def test_standardised_pictures_forget_contrast_and_brightness():
@@ -132,7 +144,7 @@ def test_inversion_inverts_each_channel_or_leaves_it():
 def test_recolouring_stays_in_range_and_keeps_the_drawing():
     x = torch.rand(50, 3, 4, 4)
     found = recipes.augmented(x, "recolour", torch.Generator().manual_seed(0))
-    assert 0 <= found.min() and found.max() <= 1
+    assert found.min() >= 0 and found.max() <= 1
     a, b = x.flatten(2), found.flatten(2)
     a, b = (v - v.mean(2, keepdim=True) for v in (a, b))
     assert (F.cosine_similarity(a, b, dim=2).abs() > 0.999).float().mean() > 0.95
@@ -186,15 +198,15 @@ def test_one_forward_pass_gives_the_gradients_of_two(domains):
 
 
 def test_training_is_deterministic_and_the_checkpoint_is_the_validators_best(domains):
-    one, two = (training.fit(trainer(domains)) for _ in range(2))
+    one, two = (fitting.fit(trainer(domains)) for _ in range(2))
     assert all(torch.equal(one.state[name], two.state[name]) for name in one.state)
     found = [check.validators["information"] for check in one.checks]
     assert one.chosen == int(np.argmax(found))
 
 
 def test_the_oracle_decides_nothing(domains):
-    plain = training.fit(trainer(domains))
-    watched = training.fit(trainer(domains), watch=lambda net: 1.0 if net is None else 0.0)
+    plain = fitting.fit(trainer(domains))
+    watched = fitting.fit(trainer(domains), watch=lambda net: 1.0 if net is None else 0.0)
     assert watched.chosen == plain.chosen
     assert all(torch.equal(plain.state[name], watched.state[name]) for name in plain.state)
 
@@ -209,7 +221,7 @@ def test_target_labels_do_not_touch_any_training_but_the_upper_bound(domains):
 
 
 def test_a_stopped_training_goes_on_to_the_same_result(domains, tmp_path):
-    whole = training.fit(trainer(domains))
+    whole = fitting.fit(trainer(domains))
     file = tmp_path / "half.pt"
     calls = []
 
@@ -220,28 +232,28 @@ def test_a_stopped_training_goes_on_to_the_same_result(domains, tmp_path):
         return 0.0
 
     with pytest.raises(KeyboardInterrupt):
-        training.fit(trainer(domains), stop_at_second, file)
-    resumed = training.fit(trainer(domains), checkpoint=file)
+        fitting.fit(trainer(domains), stop_at_second, file)
+    resumed = fitting.fit(trainer(domains), checkpoint=file)
     assert [check.step for check in resumed.checks] == [10, 20, 30]
     assert all(torch.equal(whole.state[name], resumed.state[name]) for name in whole.state)
 
 
 def test_a_checkpoint_of_another_recipe_or_seed_is_refused(domains, tmp_path):
     file = tmp_path / "a.pt"
-    training.fit(trainer(domains, replace(QUICK, steps=3)), checkpoint=file)
+    fitting.fit(trainer(domains, replace(QUICK, steps=3)), checkpoint=file)
     for other in (trainer(domains, replace(QUICK, steps=6)), trainer(domains, QUICK, seed=1)):
         with pytest.raises(ValueError, match="another recipe"):
-            training.fit(other, checkpoint=file)
+            fitting.fit(other, checkpoint=file)
 
 
 def test_training_stops_when_the_validator_no_longer_rises(domains, monkeypatch):
     monkeypatch.setitem(scores.VALIDATORS, "information", lambda p: 0.0)
     recipe = replace(QUICK, steps=20, checks=10, patience=2)
-    done = training.fit(trainer(domains, recipe))
+    done = fitting.fit(trainer(domains, recipe))
     assert len(done.checks) == 10  # a tie keeps the later network
     falling = iter(range(100, 0, -1))
     monkeypatch.setitem(scores.VALIDATORS, "information", lambda p: float(next(falling)))
-    done = training.fit(trainer(domains, recipe))
+    done = fitting.fit(trainer(domains, recipe))
     assert len(done.checks) == 4 and done.chosen == 0
 
 
@@ -342,9 +354,9 @@ def test_no_certain_prediction_leaves_the_network_as_it_was(domains):
 
 
 def test_training_learns_the_source_and_adapts(domains):
-    recipe = replace(QUICK, steps=200, batch_size=64, checks=4)
+    recipe = replace(QUICK, steps=150, checks=2)
     found = {m: adaptation.train(domains, replace(recipe, method=m), 0) for m in recipes.METHODS}
-    assert found["dann"].source_accuracy > 0.9
+    assert found["dann"].source_accuracy > 0.85
     assert found["target_only"].target_accuracy > found["source_only"].target_accuracy
     assert found["dann"].confusion.sum() == 500
     assert found["no_reversal"].a_distance > found["dann"].a_distance
@@ -354,7 +366,7 @@ def test_training_learns_the_source_and_adapts(domains):
 def kept(domains, tmp_path_factory):
     outcome = adaptation.train(domains, replace(QUICK, steps=150), 0)
     file = tmp_path_factory.mktemp("models") / "net.pt"
-    adaptation.save_model(file, outcome)
+    models.save_model(file, outcome)
     return file, outcome
 
 
@@ -362,7 +374,7 @@ def test_a_kept_network_is_small_and_reads_as_before(domains, kept):
     file, outcome = kept
     x = domains.target_test.x[:200]
     before = scores.probabilities(outcome.net(), x)
-    after = scores.probabilities(adaptation.load_model(file), x)
+    after = scores.probabilities(models.load_model(file), x)
     assert (before - after).abs().max() < 0.02
     assert file.stat().st_size < 1_000_000
 
@@ -377,7 +389,7 @@ def test_evaluate_prints_the_accuracy_on_a_folder(domains, kept, tmp_path, capsy
         image.save(tmp_path / f"{i}.png")
         lines.append(f"{i}.png {test.y[i]}")
     (tmp_path / "labels.txt").write_text("\n".join(lines))
-    assert adaptation.main(["evaluate", str(tmp_path), "--model", str(file)]) == 0
+    assert models.main(["evaluate", str(tmp_path), "--model", str(file)]) == 0
     printed = float(capsys.readouterr().out.split("accuracy")[1].split()[0])
     plain = adaptation.accuracy_on(test.first(60))(outcome.net())
     assert printed == pytest.approx(plain, abs=0.02 if side == 28 else 0.15)
@@ -385,8 +397,8 @@ def test_evaluate_prints_the_accuracy_on_a_folder(domains, kept, tmp_path, capsy
 
 def test_evaluate_names_what_is_wrong(tmp_path, kept, capsys):
     arguments = ["evaluate", str(tmp_path), "--model", str(kept[0])]
-    assert adaptation.main(arguments) == 1
+    assert models.main(arguments) == 1
     assert "--labels" in capsys.readouterr().err
     (tmp_path / "labels.txt").write_text("absent.png 3\n")
-    assert adaptation.main(arguments) == 1
+    assert models.main(arguments) == 1
     assert "absent.png" in capsys.readouterr().err

@@ -13,16 +13,31 @@ REPOSITORY = PACKAGE.parents[1]
 # ``ground``. Caches are ground: they know paths and the hash of code, and any layer may use them.
 # Training is below the methods, since a small network is trained where ImageNet's are absent.
 LAYERS = {
-    "ground": "paths profile runtime atomic catalogue fingerprint caching sweeps",
-    "data": "assets downloads inventory layouts missing datasets images photos digits digit_files",
-    "networks": "backbones named_layers training deep_compression smallvgg adaptation_networks",
-    "methods": "transfer features finetune scores "
-    "saliency saliency_methods saliency_controls saliency_sanity saliency_scores "
-    "deeplift rectifiers segmentation attacks classvis "
-    "adaptation adaptation_recipes adaptation_scores adaptation_training pseudo_labels gan",
-    "output": "plots figures results tables macros numerals notebook",
-    "tools": "render execution cleaning check check_notebooks check_figures check_report problems "
-    "tex typeset",
+    "ground": """
+        paths budgets profile runtime atomic catalogue fingerprint caching sweeps
+    """,
+    "data": """
+        assets downloads inventory layouts missing datasets images photos digits
+        digit_files
+    """,
+    "networks": """
+        backbones named_layers training deep_compression smallvgg domain_norm
+        adaptation_networks
+    """,
+    "methods": """
+        transfer features finetune scores saliency saliency_methods saliency_controls
+        saliency_sanity saliency_scores saliency_study deeplift rectifiers segmentation
+        attacks classvis adaptation adaptation_fit adaptation_models adaptation_recipes
+        adaptation_scores adaptation_training pseudo_labels gan
+    """,
+    "output": """
+        plots adaptation_plots saliency_plots figures results tables macros numerals
+        notebook
+    """,
+    "tools": """
+        render execution cleaning check check_notebooks check_figures check_report
+        problems tex typeset
+    """,
 }
 LAYER_OF = {module: layer for layer, modules in LAYERS.items() for module in modules.split()}
 ORDER = list(LAYERS)

@@ -197,3 +197,18 @@ def test_colours_carry_the_seeds_to_the_outline():
     distance = np.hypot(rows - 32, columns - 32)
     heat = np.exp(-(distance**2) / 50) + 1e-3 * (distance < 26)
     assert segmentation.iou(segmentation.by_colour(picture, heat), disc) > 0.85
+
+
+def test_a_method_beats_the_controls_only_if_it_beats_each():
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=100)
+
+    def near(shift):
+        return base + shift + 0.05 * rng.normal(size=100)
+
+    values = {"good": near(0.5), "middling": near(0.1), "a": near(0), "b": near(0.1)}
+    assert scores.beats_all(values, ["a", "b"], higher=True) == {"good": True, "middling": False}
+    assert scores.beats_all(values, ["a", "b"], higher=False) == {"good": False, "middling": False}
+    assert scores.level_with_best(values, higher=True) == ["good"]
+    twins = {"x": near(0), "y": near(0), "worse": near(1)}
+    assert set(scores.level_with_best(twins, higher=False)) == {"x", "y"}

@@ -4,21 +4,20 @@
 pictures.
 """
 
-import argparse
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from . import adaptation_scores as scores
-from . import digit_files, runtime
+from . import runtime
+from .adaptation_fit import fit
 from .adaptation_networks import AdaptationNet, Design
 from .adaptation_recipes import Recipe
-from .adaptation_training import Check, State, Trainer, fit
-from .atomic import atomic_path
+from .adaptation_training import Check, State, Trainer
 from .digits import Digits, Domains
 from .pseudo_labels import PseudoRecipe, Refined, refine
 
@@ -53,6 +52,23 @@ class Outcome:
         """Return the chosen network in evaluation mode."""
         return rebuild(self.design, self.state)
 
+    @property
+    def last_accuracy(self) -> float:
+        """Accuracy on the watched target pictures after the last step, without any choice."""
+        return self.checks[-1].oracle
+
+    @property
+    def oracle_accuracy(self) -> float:
+        """The best accuracy that a choice by target labels would report; never a result."""
+        return max(check.oracle for check in self.checks)
+
+    def digest(self) -> str:
+        """Return a hash of the weights, which stands for this network in the key of a cache."""
+        found = sha256()
+        for name, value in self.state.items():
+            found.update(name.encode() + value.cpu().numpy().tobytes())
+        return found.hexdigest()[:16]
+
 
 def rebuild(design: Design, state: State) -> AdaptationNet:
     """Return a network of that design with those weights, in evaluation mode."""
@@ -78,14 +94,17 @@ def assess(net: AdaptationNet, domains: Domains) -> dict[str, object]:
     p = scores.probabilities(net, test.x)
     predicted = p.argmax(1)
     counts = torch.bincount(10 * test.y + predicted, minlength=100).view(10, 10)
-    probes = [part.x[:PROBED] for part in (domains.source_test, test)]
+    with net.reading("source"):
+        source_accuracy = accuracy_on(domains.source_test)(net)
+        source_features = scores.features(net, domains.source_test.x[:PROBED])
+    target_features = scores.features(net, test.x[:PROBED])
     return {
-        "source_accuracy": accuracy_on(domains.source_test)(net),
+        "source_accuracy": source_accuracy,
         "target_accuracy": (predicted == test.y).float().mean().item(),
         "per_class": scores.per_class(predicted, test.y),
         "confusion": counts.numpy(),
         "information": scores.information(scores.probabilities(net, domains.target.x[-PROBED:])),
-        "a_distance": scores.proxy_a_distance(*(scores.features(net, x) for x in probes)),
+        "a_distance": scores.proxy_a_distance(source_features, target_features),
     }
 
 
@@ -133,67 +152,20 @@ def teach_itself(
     return Outcome(teacher.seed, teacher.design, refined.state, refined=refined, **facts)
 
 
-def save_model(file: Path, outcome: Outcome) -> None:
-    """Write a network in half precision, without the domain classifier that no one evaluates."""
-    kept = {
-        name: value.half() if value.is_floating_point() else value
-        for name, value in outcome.state.items()
-        if not name.startswith("domain_head")
-    }
-    with atomic_path(file) as partial:
-        torch.save({"design": asdict(outcome.design), "state": kept}, partial)
-
-
-def load_model(file: Path) -> AdaptationNet:
-    """Return a network that ``save_model`` wrote, in evaluation mode."""
-    found = torch.load(file, map_location="cpu", weights_only=True)
-    return rebuild(Design(**found["design"]), found["state"])
-
-
-def evaluate(net: AdaptationNet, folder: Path, labels: Path | None = None) -> tuple[int, int]:
-    """Return how many pictures of ``folder`` the network reads rightly, and how many there are.
-
-    ``labels`` is a file of lines ``name label``; by default the one .txt file in the folder.
-    Pictures larger than 28 × 28 are resized or cropped, whichever gives the higher information
-    (which reads no label).
-    """
-    pixels, y = digit_files.read_labelled(folder, labels or _labels_of(folder))
-    ways = ("resize",) if pixels.shape[1:3] == (28, 28) else ("resize", "crop")
-    found = [scores.probabilities(net, digit_files.to_side(pixels, way)) for way in ways]
-    p = max(found, key=scores.information)
-    return int((p.argmax(1) == y).sum()), len(y)
-
-
-def _labels_of(folder: Path) -> Path:
-    lists = sorted(folder.glob("*.txt"))
-    if len(lists) != 1:
-        raise ValueError(f"{folder} holds {len(lists)} .txt files: name the list with --labels")
-    return lists[0]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m practicals.adaptation", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    test = commands.add_parser("evaluate", help="accuracy on a folder of 28 × 28 or 32 × 32 digits")
-    test.add_argument("folder", type=Path)
-    test.add_argument("--labels", type=Path, help="list of 'name label' lines (default: the .txt)")
-    test.add_argument("--model", type=Path, action="append", help="a network (default: all kept)")
-    return parser
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status."""
-    options = _parser().parse_args(arguments)
-    try:
-        models = options.model or digit_files.kept_models()
-        for file in models:
-            right, n = evaluate(load_model(file), options.folder, options.labels)
-            print(f"{file.stem:<36}accuracy {right / n:.4f}  ({right} of {n})")
-    except (ValueError, OSError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
+def teach(
+    domains: Domains,
+    teachers: Mapping[tuple[str, int], Outcome],
+    name: str,
+    seed: int,
+    recipe: PseudoRecipe,
+) -> Outcome:
+    """Refine the teacher of that name and seed: ``teach_itself`` as a job of a sweep."""
+    return teach_itself(domains, recipe, teachers[name, seed])
 
 
 if __name__ == "__main__":
+    import sys
+
+    from .adaptation_models import main
+
     sys.exit(main())

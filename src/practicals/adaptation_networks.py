@@ -4,6 +4,8 @@ Ganin, Ustinova, Ajakan, Germain, Larochelle, Laviolette, Marchand & Lempitsky: 
 training of neural networks, JMLR 17 (2016).
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -11,9 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .domain_norm import DomainNorm, norm_layer
+
 CLASSES = 10
-BATCH_NORMS = ("joint", "separate", "own", "none")
-"""Whose statistics normalise a training batch, and whose an evaluation: see ``DomainNorm``."""
 
 
 class GradientReversal(torch.autograd.Function):
@@ -40,41 +42,6 @@ def reverse_gradient(x: torch.Tensor, lam: float) -> torch.Tensor:
     return GradientReversal.apply(x, lam)
 
 
-class DomainNorm(nn.BatchNorm2d):
-    """Batch norm for a batch whose first half is source and whose second half is target.
-
-    ``mode`` decides whose mean and variance are used.
-    ``joint``: those of the whole batch, as in one forward pass.
-    ``separate``: each half its own, with one running average of both for evaluation: what two
-    forward passes through an ordinary layer do.
-    ``own``: each half its own, and for evaluation the running average of the target alone
-    (Li et al., Adaptive batch normalization, 2018).
-    A batch without a target half (``halves`` False) is one domain.
-    """
-
-    def __init__(self, channels: int, mode: str) -> None:
-        super().__init__(channels)
-        self.mode = mode
-        self.halves = True
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise maps (n, channels, H, W)."""
-        if not self.training or self.mode == "joint" or not self.halves:
-            return super().forward(x)
-        source, target = x.chunk(2)
-        if self.mode == "separate":
-            return torch.cat([super().forward(source), super().forward(target)])
-        source = F.batch_norm(source, None, None, self.weight, self.bias, training=True)
-        return torch.cat([source, super().forward(target)])
-
-
-def norm_layer(channels: int, mode: str) -> nn.Module:
-    """Return the batch norm of that mode, or nothing for ``none``; raise ValueError else."""
-    if mode not in BATCH_NORMS:
-        raise ValueError(f"unknown batch norm {mode!r}: expected one of {BATCH_NORMS}")
-    return nn.Identity() if mode == "none" else DomainNorm(channels, mode)
-
-
 def standardise(x: torch.Tensor) -> torch.Tensor:
     """Give each channel of each picture mean 0 and variance 1 (instance norm without weights)."""
     return F.instance_norm(x, eps=1e-3)
@@ -86,7 +53,7 @@ class Design:
 
     body: str = "strided"
     """``paper``: Ganin's MNIST body; ``strided``: three 3 × 3 or 5 × 5 convolutions that skip."""
-    batch_norm: str = "joint"
+    batch_norm: str = "own"
     standardised: bool = True
     """Whether pictures are standardised, channel by channel, before the first convolution."""
 
@@ -122,11 +89,21 @@ class AdaptationNet(nn.Module):
         """Return the logits that ``features`` come from the target, behind the reversal, (n,)."""
         return self.domain_head(reverse_gradient(features, lam)).squeeze(1)
 
-    def set_halves(self, halves: bool) -> None:
-        """Say whether training batches hold both domains, half and half."""
+    def set_norms(self, **state: bool | str) -> None:
+        """Set ``halves`` (do training batches hold both domains?) or ``side`` of every norm."""
         for module in self.modules():
             if isinstance(module, DomainNorm):
-                module.halves = halves
+                for name, value in state.items():
+                    setattr(module, name, value)
+
+    @contextmanager
+    def reading(self, side: str) -> Iterator[None]:
+        """Evaluate pictures of the ``source`` inside a ``with``; elsewhere, of the ``target``."""
+        self.set_norms(side=side)
+        try:
+            yield
+        finally:
+            self.set_norms(side="target")
 
 
 def head(width: int, hidden: tuple[int, ...], outputs: int) -> nn.Sequential:
@@ -154,7 +131,7 @@ def paper_body(batch_norm: str = "none") -> nn.Sequential:
 
 
 def strided_body(
-    batch_norm: str = "joint", widths: tuple[int, int, int] = (32, 48, 64)
+    batch_norm: str = "own", widths: tuple[int, int, int] = (32, 48, 64)
 ) -> nn.Sequential:
     """Return three convolutions, two with stride 2 in place of pooling: a third of the work.
 
@@ -171,5 +148,6 @@ def strided_body(
         nn.Conv2d(two, three, 3, padding=1),
         norm_layer(three, batch_norm),
         nn.ReLU(),
+        nn.MaxPool2d(2),
         nn.Flatten(),
     )

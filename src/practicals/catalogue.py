@@ -16,7 +16,18 @@ ANIMATED = ("gif", "png")
 """An animation, and the still that stands for it in print."""
 
 FIGURES_OF: dict[str, dict[str, tuple[str, ...]]] = {
-    "1-transfer-learning": {},
+    "1-transfer-learning": {
+        "top5": BOTH,
+        "conv1-maps": RASTER,
+        "conv1-more": RASTER,
+        "classes": BOTH,
+        "depth": BOTH,
+        "C": BOTH,
+        "steps": BOTH,
+        "scratch": BOTH,
+        "confusion": BOTH,
+        "mistakes": BOTH,
+    },
 }
 
 BUDGET_OF: dict[str, str] = {

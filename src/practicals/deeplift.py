@@ -120,5 +120,5 @@ def deeplift(
         leaf = matched(net, x).requires_grad_()
         with Rescaling(recording.inputs):
             scores = class_scores(net(leaf.clone()), y)
-        multipliers = torch.autograd.grad(scores.sum(), leaf)[0].float()
+        multipliers = torch.autograd.grad(scores.sum(), leaf)[0].to(x.device, torch.float32)
     return reduce((x - baseline) * multipliers)

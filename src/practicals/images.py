@@ -94,7 +94,6 @@ def views(size: int, large: int) -> dict[str, Callable[[Image.Image], Image.Imag
         "whole": lambda image: squash(image, size),
         "mirror": lambda image: squash(mirror(image), size),
         "large": lambda image: squash(image, large),
-        "large mirror": lambda image: squash(mirror(image), large),
     }
 
 

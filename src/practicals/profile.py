@@ -2,40 +2,9 @@
 
 import difflib
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-
-@dataclass(frozen=True)
-class TransferBudget:
-    """Knobs of chapter 1."""
-
-    networks: tuple[str, ...]
-    image_size: int
-    """Side of the networks' square input, in pixels."""
-    scales: tuple[int, ...]
-    """Shorter sides, in pixels, at which whole images are read for the improved features."""
-    C_grid: tuple[float, ...]
-    folds: int
-    random_splits: int
-    per_class: int
-    """Training images per class in a random split."""
-    scratch_size: int
-    """Side of the input, in pixels, when the architecture is trained from scratch."""
-    scratch_epochs: int
-    head_epochs: int
-    finetune_epochs: int
-    finetune_lrs: tuple[float, ...]
-    finetune_seeds: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class SampleNetBudget:
-    """Knobs of the small network that stands in for the ImageNet networks."""
-
-    patch: int
-    train_patches: int
-    test_patches: int
-    epochs: int
+from .budgets import AdaptationBudget, SaliencyBudget, SampleNetBudget, TransferBudget
 
 
 @dataclass(frozen=True)
@@ -45,23 +14,29 @@ class Profile:
     name: str
     seed: int
     transfer: TransferBudget
-    sample_net: SampleNetBudget = field(default_factory=lambda: SampleNetBudget(64, 150, 50, 6))
+    saliency: SaliencyBudget
+    adaptation: AdaptationBudget
+    sample_net: SampleNetBudget
 
 
 class UnknownProfile(ValueError):
     """Raised for a profile name that does not exist."""
 
 
+SAMPLE_NET = SampleNetBudget(per_photo=100, epochs=8)
 C_GRID = tuple(10.0**k for k in range(-2, 6))
 
 PROFILES = {
     "sample": Profile(
         name="sample",
         seed=0,
+        sample_net=SAMPLE_NET,
         transfer=TransferBudget(
             networks=("smallvgg",),
             image_size=64,
-            scales=(64, 96),
+            large_size=96,
+            joined_stages=(2, 4),
+            rbf_widths=(0.125, 0.25, 0.5),
             C_grid=C_GRID,
             folds=5,
             random_splits=10,
@@ -73,14 +48,45 @@ PROFILES = {
             finetune_lrs=(0.003, 0.01, 0.03),
             finetune_seeds=(0, 1),
         ),
+        saliency=SaliencyBudget(
+            networks=("smallvgg",),
+            image_size=64,
+            score_size=64,
+            images=60,
+            samples=8,
+            steps=8,
+            fractions=(0, 0.1, 0.3, 0.6, 1),
+            other_baseline_images=20,
+            squares=10,
+            mosaics=6,
+            sanity_images=8,
+            sanity_stages=4,
+            seeds=3,
+            seed_samples=(2, 8, 32),
+        ),
+        adaptation=AdaptationBudget(
+            seeds=(0, 1, 2),
+            steps=120,
+            paper_steps=160,
+            sweep_steps=60,
+            batch_size=32,
+            lams=(0.0, 0.1, 0.3, 1.0, 3.0, 10.0),
+            pseudo_rounds=2,
+            pseudo_steps=60,
+            pool=1200,
+            shown=300,
+        ),
     ),
     "full": Profile(
         name="full",
         seed=0,
+        sample_net=SAMPLE_NET,
         transfer=TransferBudget(
             networks=("vgg16", "squeezenet1_0", "mobilenet_v2"),
             image_size=224,
-            scales=(256, 384),
+            large_size=320,
+            joined_stages=(3, 5, 7, 9),
+            rbf_widths=(0.125, 0.25, 0.5),
             C_grid=C_GRID,
             folds=5,
             random_splits=10,
@@ -91,6 +97,34 @@ PROFILES = {
             finetune_epochs=5,
             finetune_lrs=(0.003, 0.01, 0.03),
             finetune_seeds=(0, 1, 2),
+        ),
+        saliency=SaliencyBudget(
+            networks=("vgg16", "squeezenet1_0", "mobilenet_v2"),
+            image_size=224,
+            score_size=160,
+            images=200,
+            samples=10,
+            steps=10,
+            fractions=(0, 0.05, 0.15, 0.35, 0.65, 1),
+            other_baseline_images=40,
+            squares=16,
+            mosaics=15,
+            sanity_images=12,
+            sanity_stages=5,
+            seeds=3,
+            seed_samples=(2, 8, 32),
+        ),
+        adaptation=AdaptationBudget(
+            seeds=(0, 1, 2),
+            steps=1000,
+            paper_steps=2000,
+            sweep_steps=500,
+            batch_size=64,
+            lams=(0.0, 0.1, 0.3, 1.0, 3.0, 10.0),
+            pseudo_rounds=4,
+            pseudo_steps=250,
+            pool=20000,
+            shown=800,
         ),
     ),
 }

@@ -106,7 +106,7 @@ class Student:
         self.sgd = torch.optim.SGD(
             net.parameters(), recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay
         )
-        net.set_halves(False)
+        net.set_norms(halves=True)
 
     def pool(self) -> torch.Tensor:
         """Return the indices of this round's unlabelled pictures."""

@@ -1,9 +1,8 @@
 """Which pixels speak for a class? Maps from gradients, for any network of the caller.
 
-Every method takes a network, pixels ``x`` (n, c, H, W) and classes ``y`` (n,), and returns one map
-per picture, float32 (n, H, W). What is explained is the class score before the softmax (Simonyan
-2014). The network is never changed: no parameter gradient is written, and training flags, hooks
-and ``requires_grad`` are as before, also after an exception.
+Every method takes a network, pixels ``x`` (n, c, H, W) and classes ``y`` (n,), and returns maps,
+float32 (n, H, W), of the class score before the softmax. The network is never changed: parameter
+gradients, training flags, hooks and ``requires_grad`` stay, also after an exception.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -73,7 +72,7 @@ def input_gradient(net: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Te
         leaf = matched(net, x).requires_grad_()
         # The clone lets a network begin with an operation in place.
         scores = class_scores(net(leaf.clone()), y)
-        return torch.autograd.grad(scores.sum(), leaf)[0].float()
+        return torch.autograd.grad(scores.sum(), leaf)[0].to(x.device, torch.float32)
 
 
 def gradient(
@@ -197,5 +196,5 @@ def grad_cam(
         maps = outputs[-1]
         slopes = torch.autograd.grad(scores.sum(), maps)[0].float()
     weights = slopes.mean((2, 3), keepdim=True)
-    cam = F.relu((weights * maps.detach().float()).sum(1, keepdim=True))
+    cam = F.relu((weights * maps.detach().float()).sum(1, keepdim=True)).to(x.device)
     return F.interpolate(cam, x.shape[-2:], mode="bilinear", align_corners=False)[:, 0]

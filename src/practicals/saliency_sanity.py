@@ -1,12 +1,15 @@
 """Sanity checks of maps: does a map depend on what the network has learnt, and on chance?"""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+
+from .saliency import class_scores, input_gradient
+from .saliency_scores import outputs
 
 
 def ranks(maps: torch.Tensor) -> torch.Tensor:
@@ -90,3 +93,30 @@ def spread_by_seed(
     stacked = torch.stack(maps)
     spread = stacked.std(0).mean((1, 2)) / stacked.abs().mean((0, 2, 3)).clamp(min=1e-30)
     return np.mean(pairs, 0), spread.cpu().numpy()
+
+
+def completeness_gap(
+    net: nn.Module, maps: torch.Tensor, x: torch.Tensor, y: torch.Tensor
+) -> np.ndarray:
+    """Return |Σ map − (score(x) − score(black))| relative to that change, shape (n,)."""
+    picture, black = (class_scores(outputs(net, p), y) for p in (x, torch.zeros_like(x)))
+    change = picture - black
+    return ((maps.sum((1, 2)).cpu() - change) / change).abs().numpy()
+
+
+def fading(
+    net: nn.Module, x: torch.Tensor, y: torch.Tensor, strengths: Sequence[float]
+) -> dict[str, np.ndarray]:
+    """Return what happens as the pictures fade in from black: three means per strength.
+
+    The probability of the class, and the lengths of the gradients of its score and of its
+    probability, each relative to the picture's largest.
+    """
+    sure = nn.Sequential(net, nn.Softmax(1))
+    faded = [strength * x for strength in strengths]
+    found = {"probability": torch.stack([class_scores(outputs(sure, p), y) for p in faded])}
+    for name, function in (("score", net), ("probability", sure)):
+        slopes = [input_gradient(function, p, y).flatten(1).norm(dim=1) for p in faded]
+        lengths = torch.stack(slopes).cpu()
+        found[f"gradient of the {name}"] = lengths / lengths.amax(0)
+    return {name: values.mean(1).numpy() for name, values in found.items()}

@@ -1,7 +1,6 @@
 """Does a map tell the truth about the network? Scores and paired tests.
 
-Maps are (n, H, W), pictures (n, 3, H, W); every score is one number per picture, so that methods
-can be compared picture by picture.
+Maps are (n, H, W), pictures (n, 3, H, W). A score is one number per picture, for paired tests.
 """
 
 import math
@@ -178,3 +177,24 @@ def holm(p: Sequence[float]) -> np.ndarray:
     order = np.argsort(p)
     adjusted = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
     return adjusted[np.argsort(order)]
+
+
+def beats_all(
+    scores: Mapping[str, np.ndarray], references: Sequence[str], higher: bool, level: float = 0.05
+) -> dict[str, bool]:
+    """Return which methods are better than every reference, each difference significant (Holm)."""
+    pairs = [(a, b) for a in scores if a not in references for b in references]
+    adjusted = holm([paired_p(scores[a], scores[b]) for a, b in pairs])
+    gains = [(scores[a] - scores[b]).mean() * (1 if higher else -1) for a, b in pairs]
+    won = {pair: p < level and g > 0 for pair, p, g in zip(pairs, adjusted, gains, strict=True)}
+    return {a: all(won[a, b] for b in references) for a, _ in pairs}
+
+
+def level_with_best(
+    scores: Mapping[str, np.ndarray], higher: bool, level: float = 0.05
+) -> list[str]:
+    """Return the best method and those that do not differ from it significantly (Holm)."""
+    best = (max if higher else min)(scores, key=lambda name: scores[name].mean())
+    others = [name for name in scores if name != best]
+    adjusted = holm([paired_p(scores[best], scores[name]) for name in others])
+    return [best, *(name for name, p in zip(others, adjusted, strict=True) if p >= level)]

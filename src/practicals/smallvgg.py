@@ -1,19 +1,19 @@
 """A small VGG-shaped network, trained on the spot, in place of ImageNet's in the sample profile."""
 
 from collections import OrderedDict
+from dataclasses import asdict
 
 import torch
 from torch import nn
 
-from . import caching, photos, training
+from . import caching, photos, profile, training
 from .images import IMAGENET_MEAN, IMAGENET_STD
 
 SIZE = 64
 """Side of the square input, in pixels."""
 WIDTHS = (16, 32, 48, 64)
 HIDDEN = 128
-EPOCHS = 10
-PER_PHOTO = 100
+BUDGET = profile.get("sample").sample_net
 
 
 class SmallVGG(nn.Module):
@@ -28,6 +28,8 @@ class SmallVGG(nn.Module):
             layers.append(nn.MaxPool2d(2))
         side = SIZE // 2 ** len(WIDTHS)
         self.features = nn.Sequential(*layers)
+        # Like VGG16's own pool: pictures of any size become the size the classifier reads.
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(side), nn.Flatten())
         self.classifier = nn.Sequential(
             nn.Linear(WIDTHS[-1] * side**2, HIDDEN),
             nn.ReLU(),
@@ -38,7 +40,7 @@ class SmallVGG(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return logits (n, classes) of normalised pixels (n, 3, 64, 64)."""
-        return self.classifier(self.features(x).flatten(1))
+        return self.classifier(self.pool(self.features(x)))
 
 
 def steps(net: SmallVGG) -> "OrderedDict[str, nn.Module]":
@@ -49,7 +51,7 @@ def steps(net: SmallVGG) -> "OrderedDict[str, nn.Module]":
         block, place = divmod(i, per_block)
         kind = ("conv{}_1", "relu{}_1", "conv{}_2", "relu{}_2", "pool{}")[place]
         named[kind.format(block + 1)] = module
-    named["flatten"] = nn.Flatten()
+    named["flatten"] = net.pool
     named |= zip(("fc6", "relu6", "fc7", "relu7", "fc8"), net.classifier, strict=True)
     return named
 
@@ -57,16 +59,18 @@ def steps(net: SmallVGG) -> "OrderedDict[str, nn.Module]":
 def _train() -> dict[str, torch.Tensor]:
     """Train on colour photographs: which photograph is a patch from?"""
     torch.manual_seed(0)
-    (x, y, _), _ = photos.patches(photos.COLOUR, n_train=PER_PHOTO, n_test=1, side=SIZE)
+    (x, y, _), _ = photos.patches(photos.COLOUR, n_train=BUDGET.per_photo, n_test=1, side=SIZE)
     net = SmallVGG()
     training.he_initialise(net)
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     pixels = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 - mean) / std
-    training.fit(net, pixels, torch.from_numpy(y), epochs=EPOCHS, lr=0.02, batch_size=32, seed=0)
+    training.fit(
+        net, pixels, torch.from_numpy(y), epochs=BUDGET.epochs, lr=0.02, batch_size=32, seed=0
+    )
     return net.state_dict()
 
 
 def trained_state() -> dict[str, torch.Tensor]:
     """Return the trained network's state dict; train it first if no cache holds it (~1 min)."""
-    key = {"epochs": EPOCHS, "photos": PER_PHOTO, "widths": WIDTHS}
+    key = asdict(BUDGET)
     return caching.load_or_compute("smallvgg", key, _train)
