@@ -46,6 +46,14 @@ def test_tail_starts_at_equal_probabilities_and_leaves_the_network_alone(net):
     torch.testing.assert_close(finetune.tail_scores(head, maps), finetune.tail_scores(again, maps))
 
 
+def test_choose_lr_sees_held_out_pictures_only_to_compare(net):
+    maps = torch.randn(2, 40, 48, 8, 8, generator=torch.Generator().manual_seed(0)).relu()
+    y, held = torch.arange(40) % 2, np.arange(0, 40, 5)
+    maps[:, y == 1, :8] += 2
+    lr, accuracies = finetune.choose_lr(net, maps, y, held, (1e-6, 0.1), epochs=12, seed=0)
+    assert lr == 0.1 and accuracies[1] > accuracies[0]
+
+
 @pytest.mark.parametrize("name", ["squeezenet1_0", "mobilenet_v2"])
 def test_tail_continues_where_the_trunk_ends(name):
     net = backbones.build(name).eval()

@@ -118,6 +118,19 @@ def test_rbf_equals_scikit_learns(data):
     )
 
 
+def test_join_equals_stacked_columns(data):
+    X, _ = data
+    train, half = np.arange(60), X.shape[1] // 2
+    blocks = [X[:, :half], X[:, half:]]
+    for norm in transfer.JOINS:
+        by_hand = [transfer.standardise(b, train) if norm == "columns" else b for b in blocks]
+        rows = [transfer.normalise(b, "sqrt" if norm == "sqrt" else "l2") for b in by_hand]
+        stacked = transfer.gram(np.hstack(rows))
+        np.testing.assert_allclose(transfer.join(blocks, norm, train), stacked, atol=1e-9)
+    with pytest.raises(ValueError, match="expected one of"):
+        transfer.join(blocks, "raw", train)
+
+
 def test_standardise_uses_training_rows_only(data):
     X, _ = data
     train = np.arange(60)

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import nn
@@ -108,6 +109,26 @@ def fit_tail(
 def tail_scores(head: nn.Module, maps: torch.Tensor) -> torch.Tensor:
     """Return the log-probabilities (n, classes), averaged over the picture and its mirror image."""
     return torch.stack([scores(head, view).log_softmax(1) for view in maps]).mean(0)
+
+
+def choose_lr(
+    net: Backbone,
+    maps: torch.Tensor,
+    y: torch.Tensor,
+    held_out: np.ndarray,
+    lrs: Sequence[float],
+    epochs: int,
+    seed: int,
+) -> tuple[float, list[float]]:
+    """Return the step size whose tail is most accurate on held-out training pictures, and all
+    accuracies."""
+    rest = np.setdiff1d(np.arange(len(y)), held_out)
+    classes, accuracies = int(y.max()) + 1, []
+    for lr in lrs:
+        head, _ = fit_tail(net, maps[:, rest], y[rest], classes, epochs, lr, seed)
+        right = tail_scores(head, maps[:, held_out]).argmax(1) == y[held_out]
+        accuracies.append(right.float().mean().item())
+    return lrs[int(np.argmax(accuracies))], accuracies
 
 
 def from_scratch(name: str, classes: int) -> nn.Sequential:

@@ -20,7 +20,7 @@ def _picture(ax: Axes, pixels: np.ndarray, title: str = "", **keywords: object) 
 
 def _bars(ax: Axes, names: Sequence[str], values: np.ndarray, truth: str) -> None:
     """Draw top-k probabilities as bars with the class names inside the axes; truth in bold."""
-    colours = [PALETTE[0] if name == truth else "#BBBBBB" for name in names]
+    colours = [PALETTE[5] if name == truth else "#CCCCCC" for name in names]
     places = np.arange(len(names))
     ax.barh(places, values, color=colours, height=0.85)
     for place, name, value in zip(places, names, values, strict=True):
@@ -58,14 +58,20 @@ def top_classes(
     return fig
 
 
-def mosaic(maps: np.ndarray, columns: int = 8, gap: int = 2) -> np.ndarray:
-    """Arrange maps (k, h, w), each stretched to [0, 1], in one white-ruled grid."""
-    k, h, w = maps.shape
+def stretch(maps: np.ndarray) -> np.ndarray:
+    """Return maps (k, h, w), each stretched to [0, 1]."""
     low, high = maps.min((1, 2), keepdims=True), maps.max((1, 2), keepdims=True)
-    scaled = (maps - low) / np.maximum(high - low, 1e-9)
+    return (maps - low) / np.maximum(high - low, 1e-9)
+
+
+def mosaic(tiles: np.ndarray, gap: int = 2) -> np.ndarray:
+    """Arrange tiles (k, h, w) or (k, h, w, 3) in [0, 1] in one square white-ruled grid."""
+    k, h, w = tiles.shape[:3]
+    columns = int(np.ceil(np.sqrt(k)))
     rows = -(-k // columns)
-    grid = np.ones((rows * (h + gap) - gap, columns * (w + gap) - gap), np.float32)
-    for i, tile in enumerate(scaled):
+    size = (rows * (h + gap) - gap, columns * (w + gap) - gap)
+    grid = np.ones(size + tiles.shape[3:], np.float32)
+    for i, tile in enumerate(tiles):
         top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
         grid[top : top + h, left : left + w] = tile
     return grid
@@ -79,13 +85,9 @@ def feature_maps(picture: np.ndarray, maps: np.ndarray, filters: np.ndarray) -> 
     left.set_axis_off()
     top, bottom = left.inset_axes([0, 0.56, 1, 0.38]), left.inset_axes([0, 0.04, 1, 0.42])
     _picture(top, picture, "input")
-    _picture(bottom, _colour_mosaic(filters), f"{len(filters)} filters", interpolation="nearest")
-    _picture(right, mosaic(maps), f"{len(maps)} maps", cmap="gray")
+    _picture(bottom, mosaic(filters, gap=1), f"{len(filters)} filters", interpolation="nearest")
+    _picture(right, mosaic(stretch(maps)), f"{len(maps)} maps", cmap="gray")
     return fig
-
-
-def _colour_mosaic(filters: np.ndarray) -> np.ndarray:
-    return np.stack([mosaic(filters[..., c], gap=1) for c in range(3)], -1)
 
 
 def many_feature_maps(pictures: Sequence[np.ndarray], maps: Sequence[np.ndarray]) -> Figure:
@@ -95,7 +97,7 @@ def many_feature_maps(pictures: Sequence[np.ndarray], maps: Sequence[np.ndarray]
     )
     for (above, below), picture, grid in zip(axes.T, pictures, maps, strict=True):
         _picture(above, picture)
-        _picture(below, mosaic(grid), cmap="gray")
+        _picture(below, mosaic(stretch(grid)), cmap="gray")
     return fig
 
 

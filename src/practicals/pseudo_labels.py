@@ -35,6 +35,9 @@ class PseudoRecipe:
     weight_decay: float = 5e-4
     shift: int = 2
     """Largest shift of a student's picture, in pixels."""
+    invert: bool = True
+    recal: bool = True
+    views: int = 1
     balanced: bool = True
     """Whether a batch draws from every digit alike."""
 
@@ -89,6 +92,27 @@ def shifted(x: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:
     return padded.gather(2, rows).gather(3, columns)
 
 
+@torch.no_grad()
+def recalibrate(
+    net: AdaptationNet, source: torch.Tensor, target: torch.Tensor, rng: torch.Generator, n=20, size=256
+) -> None:
+    net.train()
+    for i in range(n):
+        x = [as_float(d[torch.randint(len(d), (size,), generator=rng).to(d.device)]) for d in (source, target)]
+        net(torch.cat(x))
+
+
+def predict(net, x, views, rng):
+    p = scores.probabilities(net, x)
+    for _ in range(views - 1):
+        out=[]
+        for b in x.split(512):
+            v=shifted(augmented(as_float(b),"invert",rng),1,rng)
+            out.append(scores.probabilities(net,v))
+        p = p + torch.cat(out)
+    return p / views
+
+
 class Student:
     """One network, its source, and the target's pixels; target labels are not among its inputs."""
 
@@ -124,7 +148,8 @@ class Student:
         own = torch.randint(len(x), (size,), generator=self.rng).to(x.device)
         chosen = draw(labels, size, self.recipe.balanced, self.rng).to(x.device)
         both = torch.cat([as_float(x[own]), as_float(self.target[index[chosen]])])
-        both = augmented(both, "invert", self.rng)
+        if self.recipe.invert: both = augmented(both, "invert", self.rng)
+        else: both = torch.cat([augmented(both[:size], "invert", self.rng), both[size:]])
         return shifted(both, self.recipe.shift, self.rng), torch.cat([y[own], labels[chosen]])
 
     def learn(self, index: torch.Tensor, labels: torch.Tensor) -> None:
@@ -139,6 +164,7 @@ class Student:
             loss.backward()
             nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
             self.sgd.step()
+        if self.recipe.recal: recalibrate(self.net, self.source[0], self.target, self.rng)
         self.net.eval()
 
 
@@ -161,7 +187,7 @@ def refine(
     best, chosen, highest, rounds = _copy(net), -1, -1.0, []
     for number in tqdm(range(recipe.rounds), desc="pseudo-labels", leave=False, disable=not bar):
         pool = student.pool()
-        p = scores.probabilities(net, target[pool])
+        p = predict(net, target[pool], recipe.views, student.rng)
         highest = max(highest, scores.information(p)) if number == 0 else highest
         index, labels = select(p, recipe.threshold)
         if len(index) == 0:

@@ -15,11 +15,11 @@ from .segmentation import Box, box_iou, by_colour, by_threshold
 
 CURVES = {
     "insertion": ("blur", True),
-    "deletion": ("zero", False),
+    "deletion": ("blur", False),
     "insertion_zero": ("zero", True),
-    "deletion_blur": ("blur", False),
+    "deletion_zero": ("zero", False),
 }
-"""What stands where a pixel is not, and whether pixels come or go; the first two are the usual."""
+"""What stands where a pixel is not, and whether pixels come or go."""
 Found = dict[str, np.ndarray]
 
 
@@ -44,7 +44,7 @@ def faithfulness(
     """Return ``method/insertion`` and the other curves (n, F), ``method/infidelity`` (n,) and
     ``method/seconds`` per map (batches,).
 
-    The curves with exchanged baselines are measured on the first ``others`` pictures.
+    The curves with black in place of the blur are measured on the first ``others`` pictures.
     """
     methods, parts = table(layer, samples, steps, seed), defaultdict(list)
     for start in tqdm(range(0, len(x), batch_size), desc="scores", unit="batch", leave=False):

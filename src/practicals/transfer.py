@@ -14,6 +14,7 @@ from scipy import linalg
 from sklearn.model_selection import StratifiedKFold
 
 NORMS = ("raw", "l2", "sqrt")
+JOINS = ("l2", "sqrt", "columns")
 
 
 def normalise(X: np.ndarray, norm: str) -> np.ndarray:
@@ -36,6 +37,19 @@ def gram(X: np.ndarray) -> np.ndarray:
 def standardise(X: np.ndarray, train: np.ndarray) -> np.ndarray:
     """Return features with zero mean and unit deviation per column, by the training rows alone."""
     return (X - X[train].mean(0)) / (X[train].std(0) + 1e-6)
+
+
+def join(blocks: Sequence[np.ndarray], norm: str, train: np.ndarray) -> np.ndarray:
+    """Return the Gram matrix (n, n) of joined features, each block's rows of unit length.
+
+    ``norm`` is ``l2``, ``sqrt``, or ``columns`` (standardised by the training rows before). Joining
+    features adds their Gram matrices, so nothing is copied.
+    """
+    if norm not in JOINS:
+        raise ValueError(f"unknown normalisation {norm!r}: expected one of {JOINS}")
+    if norm == "columns":
+        return sum(gram(normalise(standardise(X, train), "l2")) for X in blocks)
+    return sum(gram(normalise(X, norm)) for X in blocks)
 
 
 def rbf(K: np.ndarray, width: float, train: np.ndarray) -> np.ndarray:
