@@ -31,7 +31,7 @@ LAYERS = {
         adaptation_scores adaptation_training pseudo_labels gan
     """,
     "output": """
-        plots adaptation_plots saliency_plots figures results tables macros numerals
+        plots adaptation_plots adaptation_flow saliency_plots figures results tables macros numerals
         notebook
     """,
     "tools": """

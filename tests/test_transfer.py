@@ -65,6 +65,14 @@ def test_evaluate_equals_grid_search(data):
     np.testing.assert_array_equal(result.predicted, search.predict(X[test] / scale))
 
 
+def test_repeats_average_over_divisions_into_folds(data):
+    X, y = data
+    rest, test, K = np.arange(60), np.arange(60, 90), transfer.gram(X)
+    single = [transfer.evaluate(K, y, rest, test, C_GRID, 5, seed=seed).cv_path for seed in (3, 4)]
+    both = transfer.evaluate(K, y, rest, test, C_GRID, 5, repeats=2, seed=3).cv_path
+    np.testing.assert_allclose(both, np.mean(single, 0))
+
+
 def test_evaluate_never_looks_at_test_labels(data):
     X, y = data
     rest, test = np.arange(60), np.arange(60, 90)

@@ -17,6 +17,8 @@ class TransferBudget:
     rbf_widths: tuple[float, ...]
     C_grid: tuple[float, ...]
     folds: int
+    cv_repeats: int
+    """Divisions into folds that cross-validation averages over."""
     random_splits: int
     per_class: int
     """Training images per class in a random split."""

@@ -24,7 +24,7 @@ class UnknownProfile(ValueError):
 
 
 SAMPLE_NET = SampleNetBudget(per_photo=100, epochs=8)
-C_GRID = tuple(10.0**k for k in range(-2, 6))
+C_GRID = tuple(10 ** (k / 2) for k in range(-2, 9))
 
 PROFILES = {
     "sample": Profile(
@@ -39,6 +39,7 @@ PROFILES = {
             rbf_widths=(0.125, 0.25, 0.5),
             C_grid=C_GRID,
             folds=5,
+            cv_repeats=5,
             random_splits=10,
             per_class=30,
             scratch_size=64,
@@ -65,12 +66,12 @@ PROFILES = {
             seed_samples=(2, 8, 32),
         ),
         adaptation=AdaptationBudget(
-            seeds=(0, 1, 2),
+            seeds=(0, 1),
             steps=100,
             paper_steps=100,
             sweep_steps=50,
             batch_size=32,
-            lams=(0.0, 0.1, 0.3, 1.0, 3.0, 10.0),
+            lams=(0.0, 0.3, 1.0, 10.0),
             pseudo_rounds=2,
             pseudo_steps=60,
             pool=1200,
@@ -89,10 +90,11 @@ PROFILES = {
             rbf_widths=(0.125, 0.25, 0.5),
             C_grid=C_GRID,
             folds=5,
+            cv_repeats=5,
             random_splits=10,
             per_class=100,
             scratch_size=32,
-            scratch_epochs=15,
+            scratch_epochs=10,
             head_epochs=300,
             finetune_epochs=5,
             finetune_lrs=(0.003, 0.01, 0.03),

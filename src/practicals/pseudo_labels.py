@@ -35,9 +35,6 @@ class PseudoRecipe:
     weight_decay: float = 5e-4
     shift: int = 2
     """Largest shift of a student's picture, in pixels."""
-    invert: bool = True
-    recal: bool = True
-    views: int = 1
     balanced: bool = True
     """Whether a batch draws from every digit alike."""
 
@@ -92,27 +89,6 @@ def shifted(x: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:
     return padded.gather(2, rows).gather(3, columns)
 
 
-@torch.no_grad()
-def recalibrate(
-    net: AdaptationNet, source: torch.Tensor, target: torch.Tensor, rng: torch.Generator, n=20, size=256
-) -> None:
-    net.train()
-    for i in range(n):
-        x = [as_float(d[torch.randint(len(d), (size,), generator=rng).to(d.device)]) for d in (source, target)]
-        net(torch.cat(x))
-
-
-def predict(net, x, views, rng):
-    p = scores.probabilities(net, x)
-    for _ in range(views - 1):
-        out=[]
-        for b in x.split(512):
-            v=shifted(augmented(as_float(b),"invert",rng),1,rng)
-            out.append(scores.probabilities(net,v))
-        p = p + torch.cat(out)
-    return p / views
-
-
 class Student:
     """One network, its source, and the target's pixels; target labels are not among its inputs."""
 
@@ -140,16 +116,16 @@ class Student:
     def batch(self, index: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return one half of labelled source pictures, one half of pseudo-labelled target ones.
 
-        Both are shifted, and inverted channel by channel: a pseudo-label given to the plain
-        picture must also hold for its changed copy.
+        All are shifted: a pseudo-label given to the plain picture must also hold for its moved
+        copy. Source pictures are inverted at random as before; the target's need not be, since
+        they hold dark and bright ink already.
         """
         size = self.recipe.batch_size
         x, y = self.source
         own = torch.randint(len(x), (size,), generator=self.rng).to(x.device)
         chosen = draw(labels, size, self.recipe.balanced, self.rng).to(x.device)
-        both = torch.cat([as_float(x[own]), as_float(self.target[index[chosen]])])
-        if self.recipe.invert: both = augmented(both, "invert", self.rng)
-        else: both = torch.cat([augmented(both[:size], "invert", self.rng), both[size:]])
+        source = augmented(as_float(x[own]), "invert", self.rng)
+        both = torch.cat([source, as_float(self.target[index[chosen]])])
         return shifted(both, self.recipe.shift, self.rng), torch.cat([y[own], labels[chosen]])
 
     def learn(self, index: torch.Tensor, labels: torch.Tensor) -> None:
@@ -164,7 +140,6 @@ class Student:
             loss.backward()
             nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
             self.sgd.step()
-        if self.recipe.recal: recalibrate(self.net, self.source[0], self.target, self.rng)
         self.net.eval()
 
 
@@ -187,12 +162,11 @@ def refine(
     best, chosen, highest, rounds = _copy(net), -1, -1.0, []
     for number in tqdm(range(recipe.rounds), desc="pseudo-labels", leave=False, disable=not bar):
         pool = student.pool()
-        p = predict(net, target[pool], recipe.views, student.rng)
+        p = scores.probabilities(net, target[pool])
         highest = max(highest, scores.information(p)) if number == 0 else highest
         index, labels = select(p, recipe.threshold)
-        if len(index) == 0:
-            break
-        student.learn(pool[index], labels)
+        if len(index) > 0:
+            student.learn(pool[index], labels)
         found = scores.information(scores.probabilities(net, target[pool[:2000]]))
         kept = len(index) / len(pool)
         rounds.append(Round(kept, found, tuple(report(pool, p)), watch(net)))

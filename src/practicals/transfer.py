@@ -159,16 +159,19 @@ def evaluate(
     test: np.ndarray,
     C_grid: Sequence[float],
     folds: int = 5,
+    repeats: int = 1,
     seed: int = 0,
     rank: int | None = None,
 ) -> Result:
     """Choose C by cross-validation on the training samples only, then predict the test samples.
 
-    ``K`` (n, n) is the Gram matrix of all samples; ``train`` and ``test`` are index arrays.
+    ``K`` (n, n) is the Gram matrix of all samples; ``train`` and ``test`` are index arrays. Several
+    ``repeats`` average over that many divisions into folds.
     """
     fit = LeastSquares.factorise(K[np.ix_(train, train)], y[train], rank)
-    held_out = fit.cross_validate(C_grid, folds_of(y[train], folds, seed))
-    cv = (held_out.argmax(2) == y[train]).mean(1)
+    parts = [folds_of(y[train], folds, seed + r) for r in range(repeats)]
+    guesses = [fit.cross_validate(C_grid, part).argmax(2) for part in parts]
+    cv = (np.stack(guesses) == y[train]).mean((0, 2))
     best = int(cv.argmax())
     found = fit.scores(C_grid[best], K[np.ix_(test, train)])
     right = (found.argmax(1) == y[test]).mean()
