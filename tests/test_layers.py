@@ -31,8 +31,8 @@ LAYERS = {
         adaptation_scores adaptation_training pseudo_labels gan
     """,
     "output": """
-        plots adaptation_plots adaptation_flow saliency_plots figures results tables macros numerals
-        notebook
+        plots adaptation_plots adaptation_flow saliency_plots saliency_tables
+        figures results tables macros numerals notebook
     """,
     "tools": """
         render execution cleaning check check_notebooks check_figures check_report

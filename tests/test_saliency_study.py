@@ -87,3 +87,9 @@ def test_figures_are_drawn_and_not_saved(case, drawn, tmp_path, monkeypatch):
         figure.canvas.draw()
         assert figure.axes
     assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_are_stacked_also_where_a_key_lacks():
+    parts = [{"a": np.ones((2, 3)), "b": np.zeros(2)}, {"a": np.zeros((1, 3))}]
+    found = saliency_study.stacked(parts)
+    assert found["a"].shape == (3, 3) and found["b"].shape == (2,)

@@ -14,7 +14,8 @@ from tqdm.auto import tqdm
 
 from . import adaptation_scores as scores
 from .adaptation_networks import CLASSES, AdaptationNet
-from .adaptation_training import augmented, one_cycle
+from .adaptation_recipes import augmented, one_cycle
+from .adaptation_training import HELD_OUT
 from .training import as_float
 
 
@@ -110,7 +111,8 @@ class Student:
 
     def pool(self) -> torch.Tensor:
         """Return the indices of this round's unlabelled pictures."""
-        order = torch.randperm(len(self.target), generator=self.rng)
+        usable = len(self.target) - min(HELD_OUT, len(self.target) // 5)
+        order = torch.randperm(usable, generator=self.rng)
         return order[: self.recipe.pool].to(self.target.device)
 
     def batch(self, index: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -159,17 +161,17 @@ def refine(
     ``report(index, probabilities)`` may see target labels; nothing is decided by them.
     """
     student = Student(net, recipe, source, target, seed)
-    best, chosen, highest, rounds = _copy(net), -1, -1.0, []
+    held_out = target[-min(HELD_OUT, len(target) // 5) :]
+    best, chosen, rounds = _copy(net), -1, []
+    highest = scores.information(scores.probabilities(net, held_out))
     for number in tqdm(range(recipe.rounds), desc="pseudo-labels", leave=False, disable=not bar):
         pool = student.pool()
         p = scores.probabilities(net, target[pool])
-        highest = max(highest, scores.information(p)) if number == 0 else highest
         index, labels = select(p, recipe.threshold)
         if len(index) > 0:
             student.learn(pool[index], labels)
-        found = scores.information(scores.probabilities(net, target[pool[:2000]]))
-        kept = len(index) / len(pool)
-        rounds.append(Round(kept, found, tuple(report(pool, p)), watch(net)))
+        found = scores.information(scores.probabilities(net, held_out))
+        rounds.append(Round(len(index) / len(pool), found, tuple(report(pool, p)), watch(net)))
         if found > highest:
             best, chosen, highest = _copy(net), number, found
     return Refined(recipe, seed, best, tuple(rounds), chosen)

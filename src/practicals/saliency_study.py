@@ -28,6 +28,12 @@ def joined(parts: dict[str, list[np.ndarray]]) -> Found:
     return {key: np.concatenate(values) for key, values in parts.items()}
 
 
+def stacked(parts: list[Found]) -> Found:
+    """Return the results of several sets of pictures as those of one; a key may lack in some."""
+    keys = dict.fromkeys(key for part in parts for key in part)
+    return {key: np.concatenate([part[key] for part in parts if key in part]) for key in keys}
+
+
 def faithfulness(
     net: nn.Module,
     layer: str,
