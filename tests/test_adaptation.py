@@ -15,6 +15,7 @@ from practicals import adaptation_models as models
 from practicals import adaptation_networks as networks
 from practicals import adaptation_recipes as recipes
 from practicals import adaptation_scores as scores
+from practicals import adaptation_selection as selection
 from practicals import adaptation_training as training
 from practicals import pseudo_labels as pseudo
 
@@ -303,6 +304,38 @@ def test_rank_correlation_and_per_class_by_hand():
 
 
 # --- pseudo-labels ---
+
+
+def confused(outcome):
+    """The same network, but for its answers, which are all moved on by one digit."""
+    state = {name: value.clone() for name, value in outcome.state.items()}
+    for name in ("label_head.2.weight", "label_head.2.bias"):
+        state[name] = state[name].roll(1, 0)
+    return replace(outcome, state=state)
+
+
+def test_wrong_answers_on_the_target_make_the_way_back_worse(domains):
+    recipe = replace(QUICK, steps=100)
+    outcome = adaptation.train(domains, recipe, seed=0)
+    there_and_back = [
+        selection.reverse_accuracy(domains, recipe, end, steps=40)
+        for end in (outcome, confused(outcome))
+    ]
+    assert there_and_back[0] > 0.5 > there_and_back[1] + 0.2
+
+
+def test_reverse_validation_reads_no_target_label(domains):
+    blind = replace(
+        domains, target=digits.Digits(domains.target.x, torch.zeros_like(domains.target.y))
+    )
+    outcome = adaptation.train(domains, QUICK, seed=0)
+    found = [selection.reverse_accuracy(data, QUICK, outcome, 10) for data in (domains, blind)]
+    assert found[0] == found[1]
+
+
+def test_the_best_candidate_is_the_first_with_the_best_way_back():
+    made = [selection.Tried(QUICK, None, value) for value in (0.2, 0.7, 0.7)]
+    assert selection.best(made) is made[1]
 
 
 def test_only_certain_predictions_become_labels():

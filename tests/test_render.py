@@ -173,9 +173,14 @@ def test_pictures_become_lighter_only_over_the_limit(monkeypatch):
     nb = new_notebook(cells=[cell])
     cleaning.lighten(nb)
     assert set(nb.cells[0].outputs[0].data) == {"image/png"}
-    monkeypatch.setattr(cleaning, "LIMIT", 5000)
+    monkeypatch.setattr(cleaning, "LIMIT", cleaning.size_of(nb) - 100)
     cleaning.lighten(nb)
     assert set(nb.cells[0].outputs[0].data) == {"image/jpeg"}
+    fine = cleaning.size_of(nb)
+    nb.cells[0].outputs[0].data = {"image/png": png}
+    monkeypatch.setattr(cleaning, "LIMIT", fine - 100)
+    cleaning.lighten(nb)
+    assert cleaning.size_of(nb) <= fine - 100, "a lower quality, where the first is not enough"
 
 
 def test_nothing_to_do_takes_no_time(repository):

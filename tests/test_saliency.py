@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from practicals import backbones, deeplift, rectifiers, saliency, saliency_methods
+from practicals import backbones, deeplift, gradients, rectifiers, saliency, saliency_methods
 
 
 def conv_net(inplace=True):
@@ -232,6 +232,20 @@ def test_smoothgrad_does_not_depend_on_the_batch_size(batch):
     ]
     torch.testing.assert_close(maps[0], maps[1], rtol=1e-4, atol=1e-7)
     torch.testing.assert_close(maps[0], maps[2], rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_0", "mobilenet_v2", "smallvgg"])
+def test_gradients_added_up_behind_the_first_convolution_are_the_same(name):
+    torch.manual_seed(0)
+    net = backbones.build(name).eval()
+    before = state_of(net)
+    x, y = torch.rand(2, 3, 64, 64), torch.tensor([3, 1])
+    points = [(0.3, x), (-0.5, x + 0.1 * torch.randn(x.shape)), (0.9, 0.5 * x)]
+    assert gradients.affine_start(net) is not None
+    found = gradients.weighted_gradients(net, points, y, batch_size=4)
+    plain = sum(weight * gradients.input_gradient(net, point, y) for weight, point in points)
+    torch.testing.assert_close(found, plain, rtol=1e-3, atol=1e-5 * plain.abs().max().item())
+    assert_same_state(before, state_of(net))
 
 
 def test_grad_cam_takes_names_of_backbones_and_of_torch(batch):

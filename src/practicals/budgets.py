@@ -70,6 +70,11 @@ class AdaptationBudget:
     """Steps of a main run; a step sees one batch of each domain."""
     paper_steps: int
     """Steps of the published network, which learns more slowly."""
+    paper_lrs: tuple[float, ...]
+    """Step sizes among which reverse validation chooses for the published network."""
+    paper_lams: tuple[float, ...]
+    back_steps: int
+    """Steps of the way back in reverse validation."""
     sweep_steps: int
     """Steps of a run in the sweep of λ and in the study of variants."""
     batch_size: int

@@ -28,6 +28,20 @@ FIGURES_OF: dict[str, dict[str, tuple[str, ...]]] = {
         "confusion": BOTH,
         "mistakes": BOTH,
     },
+    "2-saliency": {
+        "first-look": RASTER,
+        "cases": RASTER,
+        "saturation": BOTH,
+        "several-objects": RASTER,
+        "agreement": BOTH,
+        "methods": RASTER,
+        "other-classes": RASTER,
+        "localisation": RASTER,
+        "curves": BOTH,
+        "scores": BOTH,
+        "randomisation": BOTH,
+        "seeds": BOTH,
+    },
 }
 
 BUDGET_OF: dict[str, str] = {

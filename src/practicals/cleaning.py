@@ -13,6 +13,7 @@ from PIL import Image
 
 from practicals.atomic import atomic_path
 
+QUALITIES = (88, 75, 65, 55, 45)
 LIMIT = 1_000_000
 """Bytes that a committed notebook may have."""
 KERNELSPEC = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -110,23 +111,29 @@ def size_of(nb: NotebookNode) -> int:
 
 
 def lighten(nb: NotebookNode) -> None:
-    """Turn PNG outputs into JPEG, in place, where the notebook is over the limit."""
+    """Turn PNG outputs into JPEG, in place, where the notebook is over the limit.
+
+    The quality is the best of ``QUALITIES`` that fits, or the last.
+    """
     if size_of(nb) <= LIMIT:
         return
-    for output in (o for cell in nb.cells for o in cell.get("outputs", ())):
-        png = output.get("data", {}).get("image/png")
-        if png:
-            jpeg = _jpeg(png)
+    outputs = (o for cell in nb.cells for o in cell.get("outputs", ()))
+    pictures = [(o, o.data["image/png"]) for o in outputs if o.get("data", {}).get("image/png")]
+    for quality in QUALITIES:
+        for output, png in pictures:
+            jpeg = _jpeg(png, quality)
             if len(jpeg) < len(png):
-                del output.data["image/png"]
+                output.data.pop("image/png", None)
                 output.data["image/jpeg"] = jpeg
+        if size_of(nb) <= LIMIT:
+            return
 
 
-def _jpeg(png: str) -> str:
+def _jpeg(png: str, quality: int) -> str:
     picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA")
     ground = Image.new("RGBA", picture.size, "white")
     out = io.BytesIO()
-    Image.alpha_composite(ground, picture).convert("RGB").save(out, "jpeg", quality=88)
+    Image.alpha_composite(ground, picture).convert("RGB").save(out, "jpeg", quality=quality)
     return base64.b64encode(out.getvalue()).decode()
 
 

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from .gradients import class_scores, differentiating, matched
 from .rectifiers import RECTIFIERS, Replacing, refuse_script
-from .saliency import Reduce, class_scores, differentiating, matched, total
+from .saliency import Reduce, total
 
 Step = Callable[[torch.Tensor], torch.Tensor]
 

@@ -23,14 +23,14 @@ from .training import as_float
 class PseudoRecipe:
     """How a trained network teaches itself; frozen, so that it can name a job of a sweep."""
 
-    threshold: float = 0.9
+    threshold: float = 0.8
     """A prediction below this probability is no label yet."""
     rounds: int = 4
     steps: int = 250
     """Steps in a round."""
     batch_size: int = 128
     """Pictures of each domain in a step."""
-    lr: float = 0.03
+    lr: float = 0.05
     pool: int = 20000
     """Unlabelled target pictures, drawn anew in each round."""
     weight_decay: float = 5e-4

@@ -12,7 +12,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from .saliency import Reduce, grad_cam, input_gradient, strongest
+from .gradients import input_gradient
+from .saliency import Reduce, grad_cam, strongest
 
 RECTIFIERS = frozenset(
     {F.relu, torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, F.relu6, F.hardtanh}

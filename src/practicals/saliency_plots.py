@@ -157,7 +157,8 @@ def agreement(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figur
         for i, j in np.ndindex(*matrix.shape):
             dark = abs(matrix[i, j]) > 0.6
             colour = "white" if dark else "black"
-            ax.text(j, i, f"{matrix[i, j]:.1f}", ha="center", va="center", fontsize=5, color=colour)
+            number = f"{round(matrix[i, j], 1) + 0.0:.1f}"  # no -0.0
+            ax.text(j, i, number, ha="center", va="center", fontsize=5, color=colour)
         ax.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
         ax.set_yticks(range(len(names)), names)
         ax.set_title(network)

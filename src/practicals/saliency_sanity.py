@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .saliency import class_scores, input_gradient
+from .gradients import class_scores, input_gradient
 from .saliency_scores import outputs
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms.functional import gaussian_blur
 
-from .saliency import class_scores, differentiating, matched
+from .gradients import class_scores, differentiating, matched
 
 Maps = Mapping[str, torch.Tensor]
 

@@ -1,6 +1,6 @@
 """Tables of chapter 2: rows by network and by method, read from the ledger."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,8 +10,6 @@ from .tables import Row, Table
 
 Names = Mapping[str, str]
 """Key to title."""
-PUBLISHED = {"Grad-CAM": ("0.615", "0.109"), "RISE": ("0.666", "0.098")}
-"""Insertion and deletion for VGG16 on ImageNet's validation set (Petsiuk et al., 2018, table 2)."""
 
 
 def keep(ledger: Ledger, key: str, values: Any, unit: str = "number", **facts: Any) -> None:
@@ -22,8 +20,8 @@ def keep(ledger: Ledger, key: str, values: Any, unit: str = "number", **facts: A
     ledger.record(key, values.mean(), std=std, n=len(values), unit=unit, se=error, **facts)
 
 
-def _absent(absent: Names, columns: int) -> list[Row]:
-    return [(f"{title}: {note}", *[""] * (columns - 1)) for title, note in absent.items()]
+def _absent(absent: Iterable[str], columns: int) -> list[Row]:
+    return [(f"{title}: no weights here", *[""] * (columns - 1)) for title in absent]
 
 
 def by_network(
@@ -32,12 +30,12 @@ def by_network(
     header: Sequence[str],
     nets: Names,
     keys: Sequence[str],
-    absent: Names,
+    absent: Iterable[str],
     form: str = "value",
 ) -> Table:
     """Add a table with one row per network, of the numbers ``<network>_<key>``.
 
-    ``absent`` says, by title, what the networks without weights still need.
+    ``absent`` names the networks without weights; they get an empty row.
     """
     rows = [
         (title, *(ledger.cell(f"{net}_{k}", form) for k in keys)) for net, title in nets.items()
@@ -56,17 +54,22 @@ def by_method(
     form: str = "value",
     last: Sequence[Row] = (),
 ) -> Table:
-    """Add a table with a row per network and method, of the numbers ``<network>_<method>_<key>``.
+    """Add a table with a row per method and columns ``header`` for each network.
 
-    A number that was not recorded leaves its cell empty; ``last`` are further rows.
+    It shows the numbers ``<network>_<method>_<key>``; one that was not recorded leaves its cell
+    empty. ``last`` are further rows, filled up with empty cells.
     """
     rows: list[Row] = []
-    for net, title in nets.items():
-        for method, label in methods.items():
-            names = [f"{net}_{method}_{key}" for key in keys]
-            cells = [ledger.cell(n, form) if n in ledger.values else "" for n in names]
-            rows.append((f"{title}: {label}", *cells))
-    return ledger.table(name, ("network: method", *header), [*rows, *last])
+    for method, label in methods.items():
+        names = [f"{net}_{method}_{key}" for net in nets for key in keys]
+        rows.append((label, *(ledger.cell(n, form) if n in ledger.values else "" for n in names)))
+    columns = 1 + len(nets) * len(keys)
+    rows += [(*row, *[""] * (columns - len(row))) for row in last if row]
+    top = [cell for title in nets.values() for cell in (title, *[""] * (len(keys) - 1))]
+    if len(keys) == 1:
+        return ledger.table(name, ("method", *top), rows)
+    below = ("method", *[label for _ in nets for label in header])
+    return ledger.table(name, ("", *top), [below, None, *rows])
 
 
 def marks(method: str, better: Sequence[Mapping[str, bool]], best: Sequence[Sequence[str]]) -> str:
@@ -78,7 +81,7 @@ def marks(method: str, better: Sequence[Mapping[str, bool]], best: Sequence[Sequ
 
 
 def score_table(
-    ledger: Ledger, nets: Names, methods: Names, signs: Mapping[str, Names], absent: Names
+    ledger: Ledger, nets: Names, methods: Names, signs: Mapping[str, Names], absent: Iterable[str]
 ) -> Table:
     """Add the table ``scores``: means with standard errors, tests and seconds per map.
 
@@ -94,7 +97,5 @@ def score_table(
             rows.append((*row, signs[net][method], ledger.cell(f"{net}_{method}_seconds")))
         rows.append(None)
     rows += _absent(absent, 9)
-    for method, (insertion, deletion) in PUBLISHED.items():
-        rows.append((f"VGG16, published: {method}", insertion, "", deletion, *[""] * 5))
     header = ("network: method", "insertion", "", "deletion", "", "infidelity", "", "tests", "time")
     return ledger.table("scores", header, rows, align="lrlrlrlcr")
