@@ -198,6 +198,15 @@ def test_one_forward_pass_gives_the_gradients_of_two(domains):
     assert torch.allclose(one, two, atol=1e-6)
 
 
+@pytest.mark.parametrize("method", ["dann", "source_only"])
+def test_weights_and_losses_stay_in_single_precision(domains, method):
+    ours = trainer(domains, replace(QUICK, method=method))
+    ours.step(0.5)
+    assert all(p.dtype == p.grad.dtype == torch.float32 for p in ours.net.body.parameters())
+    assert math.isfinite(ours.losses[0])
+    assert all(math.isnan(loss) == (method == "source_only") for loss in ours.losses[1:])
+
+
 def test_training_is_deterministic_and_the_checkpoint_is_the_validators_best(domains):
     one, two = (fitting.fit(trainer(domains)) for _ in range(2))
     assert all(torch.equal(one.state[name], two.state[name]) for name in one.state)

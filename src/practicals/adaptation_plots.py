@@ -39,13 +39,15 @@ def histories(
     xlabel: str = "step",
 ) -> Figure:
     """Draw one panel per (quantity, label) against ``step``, one line per entry of ``curves``."""
-    fig, axes = plt.subplots(1, len(panels), figsize=(TEXT_WIDTH, 2.3), squeeze=False)
+    size = (TEXT_WIDTH, 2.3)
+    fig, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
     for ax, (quantity, label) in zip(axes[0], panels, strict=True):
         for colour, (run, curve) in zip(PALETTE, curves.items(), strict=False):
             ax.plot(curve["step"], curve[quantity], ".-", color=colour, label=run, ms=4)
         ax.set(xlabel=xlabel, ylabel=label)
     if len(curves) > 1:
-        axes[0, 0].legend()
+        lines, names = axes[0, 0].get_legend_handles_labels()
+        fig.legend(lines, names, loc="outside upper center", ncols=len(curves))
     return fig
 
 
@@ -100,23 +102,6 @@ def lambda_study(
     return fig
 
 
-def collapse(
-    counts: Mapping[str, np.ndarray], curves: Mapping[str, Mapping[str, Sequence[float]]]
-) -> Figure:
-    """Draw shares (10,) of predicted digits, and ``accuracy`` of the domain head by ``step``."""
-    fig, axes = plt.subplots(1, len(counts) + 1, figsize=(TEXT_WIDTH, 2.2))
-    for ax, colour, (run, fractions) in zip(axes, PALETTE, counts.items(), strict=False):
-        ax.bar(range(10), fractions, color=colour)
-        ax.axhline(0.1, color="0.5", lw=0.8, ls=":")
-        ax.set(title=run, xlabel="predicted digit", xticks=range(0, 10, 3), ylim=(0, 1))
-    axes[0].set_ylabel("share of target")
-    for colour, (run, curve) in zip(PALETTE, curves.items(), strict=False):
-        axes[-1].plot(curve["step"], curve["accuracy"], color=colour, label=run)
-    axes[-1].axhline(0.5, color="0.5", lw=0.8, ls=":")
-    axes[-1].set(xlabel="step", title="domain classifier", ylim=(0, 1.02))
-    return fig
-
-
 def validators(
     found: Mapping[str, tuple[np.ndarray, np.ndarray]], correlations: Mapping[str, float]
 ) -> Figure:
@@ -144,16 +129,18 @@ def per_digit(accuracies: Mapping[str, Spread]) -> Figure:
 def confidence(curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Figure:
     """Draw precision against coverage of pseudo-labels, a line per round.
 
-    ``curves[round]`` holds thresholds, precisions and coverages, equally long.
+    ``curves[round]`` holds thresholds, precisions and coverages, equally long. The thresholds are
+    written at the first line.
     """
     fig, ax = plt.subplots(figsize=(0.62 * TEXT_WIDTH, 2.7))
-    for colour, (name, (thresholds, precision, coverage)) in zip(
-        PALETTE, curves.items(), strict=False
-    ):
+    for colour, (name, (_, precision, coverage)) in zip(PALETTE, curves.items(), strict=False):
         ax.plot(coverage, precision, ".-", color=colour, label=name)
-        for i in (0, len(thresholds) - 1):
-            ax.annotate(f"{thresholds[i]:g}", (coverage[i], precision[i]), fontsize=6)
+    # The lines do not cross, so the thresholds of the lowest one can stand below it.
+    for threshold, precision, coverage in zip(*next(iter(curves.values())), strict=True):
+        place = {"xytext": (-3, -3), "textcoords": "offset points", "ha": "right", "va": "top"}
+        ax.annotate(f"{threshold:g}", (coverage, precision), fontsize=6, **place)
     ax.set(xlabel="coverage", ylabel="precision")
+    ax.margins(x=0.1)
     ax.legend()
     return fig
 

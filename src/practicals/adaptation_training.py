@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from . import adaptation_scores as scores
+from . import runtime
 from .adaptation_networks import AdaptationNet
 from .adaptation_recipes import Recipe, augmented, ganin_decay, lambda_at, one_cycle
 from .training import as_float
@@ -20,6 +21,16 @@ from .training import as_float
 HELD_OUT = 2000
 """Pictures at the end of each training set that no step sees; they serve the validators."""
 State = dict[str, torch.Tensor]
+
+
+def mixed_precision(device: torch.device | str) -> torch.autocast:
+    """Return a context in which products run in bfloat16, where the processor has units for it.
+
+    Weights, losses and every assessment stay in single precision.
+    """
+    device = torch.device(device)
+    enabled = runtime.has_bfloat16_units(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
 
 
 @dataclass(frozen=True)
@@ -101,14 +112,14 @@ class Trainer:
         factor = {"cycle": one_cycle, "ganin": ganin_decay}[recipe.schedule](progress)
         self.sgd.param_groups[0]["lr"] = recipe.lr * factor
         x, y = self.batch()
-        features = self.net.features(x)
-        loss = label_loss = F.cross_entropy(self.net.label_head(features[: len(y)]), y)
-        if recipe.adversarial:
-            domain_loss, right = self.domain_loss(features, progress)
-            loss = label_loss + domain_loss
-            self.losses = (label_loss.item(), domain_loss.item(), right)
-        else:
-            self.losses = (label_loss.item(), math.nan, math.nan)
+        with mixed_precision(self.device):
+            features = self.net.features(x)
+            loss = label_loss = F.cross_entropy(self.net.label_head(features[: len(y)]).float(), y)
+            found = (math.nan, math.nan)
+            if recipe.adversarial:
+                domain_loss, right = self.domain_loss(features, progress)
+                loss, found = label_loss + domain_loss, (domain_loss.item(), right)
+        self.losses = (label_loss.item(), *found)
         self.sgd.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
@@ -117,7 +128,7 @@ class Trainer:
     def domain_loss(self, features: torch.Tensor, progress: float) -> tuple[torch.Tensor, float]:
         """Return the domain classifier's loss and its accuracy; source is 0, target is 1."""
         sign = -1 if self.recipe.method == "no_reversal" else 1
-        logits = self.net.domains(features, lambda_at(progress, sign * self.recipe.lam))
+        logits = self.net.domains(features, lambda_at(progress, sign * self.recipe.lam)).float()
         is_target = (torch.arange(len(logits), device=logits.device) >= len(logits) // 2).float()
         right = ((logits > 0) == is_target.bool()).float().mean().item()
         return F.binary_cross_entropy_with_logits(logits, is_target), right

@@ -42,6 +42,21 @@ FIGURES_OF: dict[str, dict[str, tuple[str, ...]]] = {
         "randomisation": BOTH,
         "seeds": BOTH,
     },
+    "5-domain-adaptation": {
+        "examples": RASTER,
+        "flow": BOTH,
+        "augmentation": RASTER,
+        "schedules": BOTH,
+        "training": BOTH,
+        "reversal": BOTH,
+        "features": RASTER,
+        "lambda": BOTH,
+        "collapse": BOTH,
+        "pseudo": BOTH,
+        "digits": BOTH,
+        "mistakes": RASTER,
+        "validators": RASTER,
+    },
 }
 
 BUDGET_OF: dict[str, str] = {

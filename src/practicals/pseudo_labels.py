@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from . import adaptation_scores as scores
 from .adaptation_networks import CLASSES, AdaptationNet
 from .adaptation_recipes import augmented, one_cycle
-from .adaptation_training import HELD_OUT
+from .adaptation_training import HELD_OUT, mixed_precision
 from .training import as_float
 
 
@@ -137,7 +137,9 @@ class Student:
             factor = one_cycle(step / self.recipe.steps)
             self.sgd.param_groups[0]["lr"] = self.recipe.lr * factor
             x, y = self.batch(index, labels)
-            loss = F.cross_entropy(self.net(x), y)
+            with mixed_precision(x.device):
+                logits = self.net(x)
+            loss = F.cross_entropy(logits.float(), y)
             self.sgd.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
