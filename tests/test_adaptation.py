@@ -444,3 +444,5 @@ def test_evaluate_names_what_is_wrong(tmp_path, kept, capsys):
     (tmp_path / "labels.txt").write_text("absent.png 3\n")
     assert models.main(arguments) == 1
     assert "absent.png" in capsys.readouterr().err
+    assert models.main(["evaluate", str(tmp_path / "no-folder"), "--model", str(kept[0])]) == 1
+    assert "no-folder is not a folder" in capsys.readouterr().err

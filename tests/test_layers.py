@@ -25,10 +25,10 @@ LAYERS = {
         adaptation_networks
     """,
     "methods": """
-        transfer features finetune scores saliency saliency_methods saliency_controls
+        transfer features finetune scores gradients saliency saliency_methods saliency_controls
         saliency_sanity saliency_scores saliency_study deeplift rectifiers segmentation
         attacks classvis adaptation adaptation_fit adaptation_models adaptation_recipes
-        adaptation_scores adaptation_training pseudo_labels gan
+        adaptation_scores adaptation_selection adaptation_training pseudo_labels gan
     """,
     "output": """
         plots adaptation_plots adaptation_flow saliency_plots saliency_tables

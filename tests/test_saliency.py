@@ -256,6 +256,7 @@ def test_grad_cam_takes_names_of_backbones_and_of_torch(batch):
     assert torch.equal(maps[0], maps[1]) and torch.equal(maps[0], maps[2])
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace")
 def test_errors_say_what_to_do(batch):
     net = conv_net()
     x, y = batch

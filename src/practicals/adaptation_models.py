@@ -49,6 +49,8 @@ def evaluate(net: AdaptationNet, folder: Path, labels: Path | None = None) -> tu
 
 
 def _labels_of(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise ValueError(f"{folder} is not a folder: name one with pictures and a list")
     lists = sorted(folder.glob("*.txt"))
     if len(lists) != 1:
         raise ValueError(f"{folder} holds {len(lists)} .txt files: name the list with --labels")

@@ -113,9 +113,11 @@ def size_of(nb: NotebookNode) -> int:
 def lighten(nb: NotebookNode) -> None:
     """Turn PNG outputs into JPEG, in place, where the notebook is over the limit.
 
-    The quality is the best of ``QUALITIES`` that fits, or the last.
+    The quality is the best of ``QUALITIES`` that fits, or the last. A little room is left for
+    prose that is improved later.
     """
-    if size_of(nb) <= LIMIT:
+    most = 0.96 * LIMIT
+    if size_of(nb) <= most:
         return
     outputs = (o for cell in nb.cells for o in cell.get("outputs", ()))
     pictures = [(o, o.data["image/png"]) for o in outputs if o.get("data", {}).get("image/png")]
@@ -125,7 +127,7 @@ def lighten(nb: NotebookNode) -> None:
             if len(jpeg) < len(png):
                 output.data.pop("image/png", None)
                 output.data["image/jpeg"] = jpeg
-        if size_of(nb) <= LIMIT:
+        if size_of(nb) <= most:
             return
 
 
