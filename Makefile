@@ -25,7 +25,7 @@ help: ## list the commands
 
 setup: ## environment in .venv, Jupyter kernel, LaTeX; once
 	@if $(MAKE) --question $(DONE); then echo "setup: .venv: nothing to do"; else $(MAKE) --no-print-directory $(DONE); fi
-	@$(PY) -m practicals.typeset --setup
+	@$(PY) -m practicals.publish.report --setup
 
 $(DONE): requirements.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
@@ -41,12 +41,12 @@ $(DONE): requirements.txt requirements-dev.txt pyproject.toml
 	@touch $@
 
 report: $(DONE) ## all notebooks and the PDF: build/sample/report.pdf, or report/report.pdf with PROFILE=full
-	@$(PY) -m practicals.typeset --setup
-	@$(PY) -m practicals.render
-	@$(PY) -m practicals.typeset
+	@$(PY) -m practicals.publish.report --setup
+	@$(PY) -m practicals.publish.render
+	@$(PY) -m practicals.publish.report
 
 notebooks: $(DONE) ## run what is not up to date; NOTEBOOKS="1-transfer-learning" for some
-	@$(PY) -m practicals.render $(NOTEBOOKS)
+	@$(PY) -m practicals.publish.render $(NOTEBOOKS)
 
 figures: notebooks ## the same as notebooks: each notebook saves its figures
 
@@ -56,10 +56,10 @@ test: $(DONE) ## style and tests
 	@$(PY) -m pytest
 
 check: $(DONE) ## prove that what is published is current; names each culprit
-	@$(PY) -m practicals.check
+	@$(PY) -m practicals.publish.check
 
 data: $(DONE) ## download the data of the full profile; NETS=vgg16 adds VGG16 (528 MB)
-	@$(PY) -m practicals.assets fetch $(if $(NETS),--nets "$(NETS)")
+	@$(PY) -m practicals.data.fetch fetch $(if $(NETS),--nets "$(NETS)")
 
 JUNK = build .pytest_cache .ruff_cache $(wildcard report/*.aux report/*.log report/*.out report/*.toc \
   report/*.bbl report/*.blg report/*.fls report/*.fdb_latexmk)

@@ -11,12 +11,14 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from practicals import catalogue, paths, profile
+from practicals import paths, profile
 
 PACKAGE = "practicals"
-# No number or figure depends on the text of these: the budgets of the profile enter by value,
-# and registering one chapter's figure must not make the other chapters stale.
-NOT_HASHED = ("profile", "catalogue", "fingerprint")
+# No number or figure depends on the text of these: where things lie, how files arrive (their
+# content is checked) and are kept, how a hash is taken. The budgets of the profile enter by value.
+NOT_HASHED = frozenset(
+    {"profile", "fingerprint", "paths", "jobs", "data.registry", "data.fetch", "data.layouts"}
+)
 SKIPPED_FIELDS = ("ctx", "kind", "type_comment", "type_ignores")
 
 
@@ -71,28 +73,51 @@ def walk(node: object, keep_text: bool = False) -> str:
     return ascii(node)  # repr would follow the Unicode tables of the Python at hand
 
 
-def _names(node: ast.AST) -> list[str]:
-    """Return the modules of the package that an import statement may name."""
+def package_of(module: str) -> str:
+    """Return the dotted package that the relative imports of a module of ours start from."""
+    is_package = (package_dir() / Path(*module.split(".")) / "__init__.py").is_file()
+    whole = f"{PACKAGE}.{module}" if module else PACKAGE
+    return whole if is_package or not module else whole.rpartition(".")[0]
+
+
+def file_of(module: str) -> Path | None:
+    """Return the file of a module of the package, ``saliency.maps`` or ``saliency``, or None."""
+    place = package_dir().joinpath(*module.split("."))
+    options = (place.with_suffix(".py"), place / "__init__.py")
+    return next((path for path in options if path.is_file()), None)
+
+
+def _names(node: ast.AST, package: str) -> list[str]:
+    """Return the dotted names that an import statement inside ``package`` may name."""
     if isinstance(node, ast.Import):
-        dotted = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom):
-        base = node.module or ""
-        base = f"{PACKAGE}.{base}".rstrip(".") if node.level else base
-        dotted = [base, *(f"{base}.{alias.name}" for alias in node.names)]
-    else:
-        dotted = []
-    return [name.split(".")[1] for name in dotted if name.startswith(f"{PACKAGE}.")]
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        parts = package.split(".")
+        base = ".".join([*parts[: len(parts) - node.level + 1], *filter(None, [base])])
+    return [base, *(f"{base}.{alias.name}" for alias in node.names)]
 
 
-def imports(tree: ast.AST) -> set[str]:
-    """Return the short names of the package's modules that ``tree`` imports, at any depth."""
-    found = {name for node in ast.walk(tree) for name in _names(node)}
-    return {name for name in found if (package_dir() / f"{name}.py").is_file()}
+def imports(tree: ast.AST, package: str = PACKAGE) -> set[str]:
+    """Return the package's modules that ``tree`` imports, at any depth, as ``saliency.maps``.
+
+    ``package`` is the dotted package that relative imports start from. A module's packages count
+    as well: their ``__init__`` runs first.
+    """
+    dotted = {name for node in ast.walk(tree) for name in _names(node, package)}
+    ours = [name.split(".")[1:] for name in dotted if name.startswith(f"{PACKAGE}.")]
+    found = {".".join(parts[: i + 1]) for parts in ours for i in range(len(parts))}
+    return {name for name in found if file_of(name)}
 
 
-def parse_module(name: str) -> ast.Module:
-    """Return the syntax tree of the package's module with the short name ``name``."""
-    return ast.parse((package_dir() / f"{name}.py").read_text(encoding="utf-8"))
+def parse_module(module: str) -> ast.Module:
+    """Return the syntax tree of a module of the package; raise ValueError where there is none."""
+    path = file_of(module)
+    if path is None:
+        raise ValueError(f"{PACKAGE} has no module {module!r}")
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def reached(names: Iterable[str]) -> dict[str, ast.Module]:
@@ -103,7 +128,7 @@ def reached(names: Iterable[str]) -> dict[str, ast.Module]:
         name = todo.pop()
         if name not in trees and name not in NOT_HASHED:
             trees[name] = parse_module(name)
-            todo.extend(imports(trees[name]))
+            todo.extend(imports(trees[name], package_of(name)))
     return dict(sorted(trees.items()))
 
 
@@ -114,7 +139,8 @@ def _digest(parts: Iterable[str]) -> str:
 def code_hash(*names: str) -> str:
     """Return the hash of the package's modules ``names`` and of all that they import.
 
-    Names are short (``"transfer"``) or dotted (``"practicals.transfer"``).
+    Names start below the package (``"transfer.study"``) or with it. Raises ValueError for a name
+    that is no module: a hash of nothing would never change.
     """
     short = (name.removeprefix(f"{PACKAGE}.") for name in names)
     return _digest(f"{name}:{walk(tree)}" for name, tree in reached(short).items())
@@ -152,7 +178,7 @@ def _shown(cells: list[ast.Module]) -> set[str]:
 def _listings(names: set[str], modules: Iterable[str]) -> Iterator[str]:
     """Yield the full text of definitions shown in a notebook: there, comments do count."""
     for module in modules if names else ():
-        source = (package_dir() / f"{module}.py").read_text(encoding="utf-8")
+        source = file_of(module).read_text(encoding="utf-8")
         lines = source.splitlines()
         for node in ast.walk(ast.parse(source)):
             if getattr(node, "name", None) in names and hasattr(node, "lineno"):
@@ -162,10 +188,7 @@ def _listings(names: set[str], modules: Iterable[str]) -> Iterator[str]:
 def budgets(stem: str, name: str) -> str:
     """Return, as JSON, the fields of the profile ``name`` that the notebook ``stem`` reads."""
     values = dataclasses.asdict(profile.get(name))
-    own = catalogue.BUDGET_OF.get(stem)
-    foreign = set(catalogue.BUDGET_OF.values()) - {own}
-    if name != "sample":
-        foreign |= set(catalogue.SAMPLE_ONLY)
+    foreign = set(profile.BUDGET_OF.values()) - {profile.BUDGET_OF.get(stem)}
     kept = {key: value for key, value in values.items() if key not in foreign}
     return json.dumps(kept, sort_keys=True, default=str)
 

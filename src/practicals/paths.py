@@ -1,7 +1,13 @@
-"""Where things are. Environment variables override; nothing is created on import."""
+"""Where things lie; a file or a folder written completely or not at all."""
 
+import difflib
 import os
+import shutil
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 
 def root() -> Path:
@@ -10,26 +16,51 @@ def root() -> Path:
     return Path(override).resolve() if override else Path(__file__).resolve().parents[2]
 
 
+def _named(variable: str) -> Path | None:
+    """Return the folder that an environment variable names; relative ones start at the root.
+
+    A kernel's working folder is ``notebooks/``, so the working folder must not decide.
+    """
+    value = os.environ.get(variable)
+    return (root() / value).resolve() if value else None
+
+
 def data_dir() -> Path:
     """Return the folder of downloads and caches (environment: ``PRACTICALS_DATA``)."""
-    override = os.environ.get("PRACTICALS_DATA")
-    return Path(override).resolve() if override else root() / "data"
+    return _named("PRACTICALS_DATA") or root() / "data"
 
 
 def mirror_dir() -> Path | None:
-    """Return the read-only mirror of the data folder, or None (environment: ``DATA_MIRROR``)."""
-    override = os.environ.get("DATA_MIRROR")
-    return Path(override).resolve() if override else None
+    """Return the read-only mirror of the data folder, or None (environment: ``DATA_MIRROR``).
+
+    Warns once where the variable names a folder that is not there.
+    """
+    found = _named("DATA_MIRROR")
+    if found is not None and not found.is_dir():
+        warnings.warn(f"DATA_MIRROR names {found}, which is no folder: not used", stacklevel=2)
+        return None
+    return found
 
 
 def cache_dir() -> Path:
-    """Return the folder of features, networks and sweeps that can be computed again."""
+    """Return the folder of results that can be computed again."""
     return data_dir() / "cache"
 
 
 def output_dir(profile: str) -> Path:
-    """Return the folder under which a profile's outputs go: the root itself for ``full``."""
+    """Return the folder under which a profile's outputs lie: the root itself for ``full``."""
     return root() if profile == "full" else root() / "build" / profile
+
+
+def writing_dir(profile: str) -> Path:
+    """Return where a running notebook writes (environment: ``PRACTICALS_STAGING``).
+
+    ``render`` names a folder of its own, whose content takes its place once the whole notebook
+    has run. A session without it never writes over what is published.
+    """
+    interactive = root() / "build" / "interactive"
+    free = interactive if profile == "full" else output_dir(profile)
+    return _named("PRACTICALS_STAGING") or free
 
 
 def figures_dir(profile: str) -> Path:
@@ -39,7 +70,7 @@ def figures_dir(profile: str) -> Path:
 
 def generated_dir(profile: str) -> Path:
     """Return the folder of a profile's ledgers, macros and tables."""
-    return output_dir(profile) / ("report/generated" if profile == "full" else "generated")
+    return output_dir(profile) / "report" / "generated"
 
 
 def notebooks_dir(profile: str = "full") -> Path:
@@ -50,3 +81,60 @@ def notebooks_dir(profile: str = "full") -> Path:
 def report_dir() -> Path:
     """Return the folder of the report's LaTeX sources."""
     return root() / "report"
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``" Did you mean 'x'?"`` with the nearest known name, or nothing if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def _sibling(final: Path) -> Path:
+    """Return a free hidden name in the same folder; the suffix stays, since writers read it."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    return final.with_name(f".{final.stem}-{uuid4().hex[:8]}.part{final.suffix}")
+
+
+def _remove(path: Path) -> None:
+    """Delete a file, a link or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_path(final: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``final``, which takes its name once the body has succeeded.
+
+    On any exception, ``KeyboardInterrupt`` included, the temporary file is removed and an older
+    ``final`` stays as it was. Raises ``FileNotFoundError`` when the body wrote nothing.
+    """
+    part = _sibling(Path(final))
+    try:
+        yield part
+        os.replace(part, final)
+    finally:
+        _remove(part)
+
+
+@contextmanager
+def atomic_folder(final: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder beside ``final``, swapped in once the body has succeeded.
+
+    On any exception the temporary folder is removed and an older ``final`` stays as it was.
+    """
+    final = Path(final)
+    part, old = _sibling(final), _sibling(final)
+    try:
+        part.mkdir()
+        yield part
+        # A folder cannot be replaced in one step, so the older one moves aside for an instant.
+        if os.path.lexists(final):
+            os.replace(final, old)
+        os.replace(part, final)
+    finally:
+        if os.path.lexists(old) and not os.path.lexists(final):
+            os.replace(old, final)
+        _remove(part)
+        _remove(old)

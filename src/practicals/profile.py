@@ -1,52 +1,190 @@
-"""Budgets of a run: every expensive knob, in two sizes."""
+"""Budgets of a run: every costly knob, once, with its full value; two smaller sizes override it."""
 
-import difflib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
-from .budgets import AdaptationBudget, SaliencyBudget, SampleNetBudget, TransferBudget
+from . import paths
+
+C_GRID = tuple(10 ** (k / 2) for k in range(-2, 9))
+
+
+@dataclass(frozen=True)
+class TransferBudget:
+    """Knobs of chapter 1."""
+
+    networks: tuple[str, ...] = ("vgg16", "squeezenet1_0", "mobilenet_v2")
+    image_size: int = 224
+    """Side of the networks' square input, in pixels."""
+    large_size: int = 320
+    """Side of the larger square at which whole pictures are read for the improved features."""
+    joined_stages: tuple[int, ...] = (3, 5, 7, 9)
+    """How many of a network's last stages to try to join."""
+    rbf_widths: tuple[float, ...] = (0.125, 0.25, 0.5)
+    C_grid: tuple[float, ...] = C_GRID
+    folds: int = 5
+    cv_repeats: int = 5
+    """Divisions into folds that cross-validation averages over."""
+    random_splits: int = 10
+    per_class: int = 100
+    """Training images per class in a random split."""
+    scratch_size: int = 32
+    """Side of the input, in pixels, when the architecture is trained from scratch."""
+    scratch_epochs: int = 10
+    head_epochs: int = 300
+    finetune_epochs: int = 5
+    finetune_lrs: tuple[float, ...] = (0.003, 0.01, 0.03)
+    finetune_seeds: tuple[int, ...] = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class SaliencyBudget:
+    """Knobs of chapter 2."""
+
+    networks: tuple[str, ...] = ("squeezenet1_0", "googlenet", "mobilenet_v2", "vgg16")
+    image_size: int = 224
+    """Side of the networks' square input, in pixels, in the figures."""
+    score_size: int = 112
+    """Side of the input, in pixels, where maps are scored over many pictures."""
+    images: int = 200
+    """Pictures that the scores are averaged over."""
+    samples: int = 10
+    """Noisy copies of SmoothGrad."""
+    steps: int = 10
+    """Gradients of an integral."""
+    masks: int = 60
+    """Masks of RISE."""
+    points: int = 51
+    """Fractions of the pixels at which insertion and deletion are measured, over all pictures."""
+    each: int = 3
+    """How many of these fractions one picture sees."""
+    dense_images: int = 12
+    """Pictures that see all of them, as a check."""
+    squares: int = 10
+    """Squares blacked out per picture for infidelity."""
+    mosaics: int = 20
+    """Mosaics of four pictures, whose truth is known."""
+    sanity_images: int = 50
+    """Pictures of the checks that cost more: noise, randomised weights, saturation, chance."""
+    sanity_effort: int = 5
+    """Noisy copies and gradients of an integral where weights are randomised."""
+    sanity_stages: int = 3
+    """Depths of the cascade at which maps are compared."""
+    shuffles: int = 5
+    """Random orders of the weights, each for an equal part of the pictures."""
+    chance_images: int = 12
+    seed_samples: tuple[int, ...] = (2, 8, 32)
+    label_patches: int = 20
+    """Patches per photograph on which the small network learns true or random labels."""
+    label_epochs: int = 60
+
+
+@dataclass(frozen=True)
+class AdaptationBudget:
+    """Knobs of chapter 5."""
+
+    seeds: tuple[int, ...] = (0, 1, 2)
+    steps: int = 1000
+    """Steps of a main run; a step sees one batch of each domain."""
+    paper_steps: int = 3000
+    """Steps of the published network, which learns more slowly."""
+    paper_lrs: tuple[float, ...] = (0.01, 0.03, 0.1)
+    """Step sizes among which reverse validation chooses for the published network."""
+    paper_lams: tuple[float, ...] = (0.3, 1.0)
+    back_steps: int = 300
+    """Steps of the way back in reverse validation."""
+    sweep_steps: int = 400
+    """Steps of a run in the sweep of λ and in the study of variants."""
+    batch_size: int = 64
+    lams: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
+    pseudo_rounds: int = 4
+    pseudo_steps: int = 250
+    """Steps in a round of pseudo-labels."""
+    pool: int = 20000
+    """Unlabelled pictures of a round."""
+    shown: int = 800
+    """Pictures of each domain whose features are drawn."""
 
 
 @dataclass(frozen=True)
 class Profile:
     """A named set of budgets; ``full`` is the published one."""
 
-    name: str
-    seed: int
-    transfer: TransferBudget
-    saliency: SaliencyBudget
-    adaptation: AdaptationBudget
-    sample_net: SampleNetBudget
+    name: str = "full"
+    seed: int = 0
+    transfer: TransferBudget = field(default_factory=TransferBudget)
+    saliency: SaliencyBudget = field(default_factory=SaliencyBudget)
+    adaptation: AdaptationBudget = field(default_factory=AdaptationBudget)
+
+    @property
+    def is_published(self) -> bool:
+        """Whether its outputs are the ones that are committed."""
+        return self.name == "full"
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it reads the real data and networks, which may have to be downloaded."""
+        return self.name != "sample"
 
 
 class UnknownProfile(ValueError):
     """Raised for a profile name that does not exist."""
 
 
-SAMPLE_NET = SampleNetBudget(per_photo=100, epochs=8)
-C_GRID = tuple(10 ** (k / 2) for k in range(-2, 9))
+def _lab() -> Profile:
+    """The real networks and data with fewer pictures, seeds and steps: a lab session."""
+    return Profile(
+        "lab",
+        transfer=TransferBudget(
+            networks=("squeezenet1_0",),
+            large_size=256,
+            joined_stages=(3, 5),
+            cv_repeats=2,
+            random_splits=3,
+            scratch_epochs=3,
+            finetune_epochs=2,
+            finetune_lrs=(0.01,),
+            finetune_seeds=(0, 1),
+        ),
+        saliency=SaliencyBudget(
+            networks=("squeezenet1_0",),
+            images=40,
+            dense_images=4,
+            mosaics=6,
+            sanity_images=10,
+            chance_images=4,
+            label_epochs=40,
+        ),
+        adaptation=AdaptationBudget(
+            seeds=(0, 1),
+            steps=300,
+            paper_steps=300,
+            paper_lrs=(0.03,),
+            paper_lams=(0.3, 1.0),
+            back_steps=100,
+            sweep_steps=100,
+            lams=(0.0, 0.3, 1.0, 10.0),
+            pseudo_rounds=2,
+            pseudo_steps=100,
+        ),
+    )
 
-PROFILES = {
-    "sample": Profile(
-        name="sample",
-        seed=0,
-        sample_net=SAMPLE_NET,
+
+def _sample() -> Profile:
+    """Pictures and digits inside the dependencies, a small network trained on the spot."""
+    return Profile(
+        "sample",
         transfer=TransferBudget(
             networks=("smallvgg",),
             image_size=64,
             large_size=96,
             joined_stages=(2, 4),
-            rbf_widths=(0.125, 0.25, 0.5),
-            C_grid=C_GRID,
-            folds=5,
-            cv_repeats=5,
-            random_splits=10,
             per_class=30,
             scratch_size=64,
             scratch_epochs=4,
             head_epochs=200,
             finetune_epochs=4,
-            finetune_lrs=(0.003, 0.01, 0.03),
             finetune_seeds=(0, 1),
         ),
         saliency=SaliencyBudget(
@@ -56,14 +194,13 @@ PROFILES = {
             images=60,
             samples=8,
             steps=8,
-            fractions=(0, 0.1, 0.3, 0.6, 1),
-            other_baseline_images=20,
-            squares=10,
+            masks=40,
+            dense_images=6,
             mosaics=6,
-            sanity_images=8,
-            sanity_stages=4,
-            seeds=3,
-            seed_samples=(2, 8, 32),
+            sanity_images=10,
+            chance_images=4,
+            label_patches=10,
+            label_epochs=20,
         ),
         adaptation=AdaptationBudget(
             seeds=(0, 1),
@@ -80,73 +217,38 @@ PROFILES = {
             pool=1200,
             shown=300,
         ),
-    ),
-    "full": Profile(
-        name="full",
-        seed=0,
-        sample_net=SAMPLE_NET,
-        transfer=TransferBudget(
-            networks=("vgg16", "squeezenet1_0", "mobilenet_v2"),
-            image_size=224,
-            large_size=320,
-            joined_stages=(3, 5, 7, 9),
-            rbf_widths=(0.125, 0.25, 0.5),
-            C_grid=C_GRID,
-            folds=5,
-            cv_repeats=5,
-            random_splits=10,
-            per_class=100,
-            scratch_size=32,
-            scratch_epochs=10,
-            head_epochs=300,
-            finetune_epochs=5,
-            finetune_lrs=(0.003, 0.01, 0.03),
-            finetune_seeds=(0, 1, 2),
-        ),
-        saliency=SaliencyBudget(
-            networks=("vgg16", "squeezenet1_0", "mobilenet_v2"),
-            image_size=224,
-            score_size=160,
-            images=200,
-            samples=25,
-            steps=25,
-            fractions=(0, 0.02, 0.06, 0.15, 0.35, 0.65, 1),
-            other_baseline_images=40,
-            squares=16,
-            mosaics=15,
-            sanity_images=12,
-            sanity_stages=5,
-            seeds=3,
-            seed_samples=(2, 8, 32),
-        ),
-        adaptation=AdaptationBudget(
-            seeds=(0, 1, 2),
-            steps=1000,
-            paper_steps=3000,
-            paper_lrs=(0.01, 0.03, 0.1),
-            paper_lams=(0.3, 1.0),
-            back_steps=300,
-            sweep_steps=400,
-            batch_size=64,
-            lams=(0.0, 0.1, 0.3, 1.0, 3.0, 10.0),
-            pseudo_rounds=4,
-            pseudo_steps=250,
-            pool=20000,
-            shown=800,
-        ),
-    ),
+    )
+
+
+PROFILES: dict[str, Callable[[], Profile]] = {"sample": _sample, "lab": _lab, "full": Profile}
+
+BUDGET_OF: dict[str, str] = {
+    "1-transfer-learning": "transfer",
+    "2-saliency": "saliency",
+    "3-adversarial": "adversarial",
+    "4-class-visualization": "classvis",
+    "5-domain-adaptation": "adaptation",
+    "6-gan": "gan",
 }
+"""Which field of ``Profile`` a notebook spends; the other fields are common."""
 
 
 def get(name: str) -> Profile:
     """Return the profile called ``name``; raise UnknownProfile naming the nearest one."""
-    if name in PROFILES:
-        return PROFILES[name]
-    near = difflib.get_close_matches(name, PROFILES, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise UnknownProfile(f"unknown profile {name!r}: expected one of {sorted(PROFILES)}.{hint}")
+    if name not in PROFILES:
+        hint = paths.did_you_mean(name, PROFILES)
+        raise UnknownProfile(f"unknown profile {name!r}: expected one of {sorted(PROFILES)}.{hint}")
+    return PROFILES[name]()
 
 
 def current() -> Profile:
     """Return the profile named by the environment variable ``PROFILE`` (default ``sample``)."""
     return get(os.environ.get("PROFILE") or "sample")
+
+
+def budget(stem: str, of: Profile) -> Any:
+    """Return the knobs of the notebook ``stem``; raise ValueError for one that has none."""
+    if not hasattr(of, BUDGET_OF.get(stem, "")):
+        hint = paths.did_you_mean(stem, BUDGET_OF)
+        raise ValueError(f"notebook {stem!r} has no budget in profile.BUDGET_OF.{hint}")
+    return getattr(of, BUDGET_OF[stem])

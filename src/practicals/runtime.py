@@ -54,3 +54,13 @@ def describe() -> dict[str, str]:
         "torch": torch.__version__,
         "python": platform.python_version(),
     }
+
+
+def mixed_precision(device: torch.device | str) -> torch.autocast:
+    """Return a context in which products run in bfloat16, where the processor has units for it.
+
+    Weights, losses and every assessment stay in single precision.
+    """
+    device = torch.device(device)
+    enabled = has_bfloat16_units(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

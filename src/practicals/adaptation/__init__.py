@@ -1,0 +1,1 @@
+"""Chapter 5: domain adaptation from MNIST to MNIST-M."""

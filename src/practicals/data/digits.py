@@ -1,0 +1,123 @@
+"""Handwritten digits: MNIST, scikit-learn's in its form, folders of pictures with labels."""
+
+import gzip
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+
+from .. import paths
+from . import fetch, images
+
+SAMPLE_TEST = 500
+"""Digits kept for testing when scikit-learn's 1,797 stand in for MNIST."""
+
+
+@dataclass(frozen=True)
+class Digits:
+    """Pixels ``x``, uint8 of shape (n, 3, 28, 28), and labels ``y``, int64 of shape (n,)."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def first(self, n: int) -> "Digits":
+        """Return the first ``n`` digits, or all where there are fewer."""
+        return Digits(self.x[:n], self.y[:n])
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """Return the array in a gzipped IDX file of bytes (LeCun's format); raise ValueError else."""
+    with gzip.open(path) as stream:
+        content = stream.read()
+    if content[:3] != b"\x00\x00\x08" or len(content) < 4:
+        raise ValueError(f"{path} is not an IDX file of bytes: fetch MNIST again")
+    ndim = content[3]
+    shape = tuple(int(n) for n in np.frombuffer(content, ">u4", ndim, offset=4))
+    pixels = np.frombuffer(content, np.uint8, offset=4 + 4 * ndim)
+    if pixels.size != np.prod(shape):
+        raise ValueError(f"{path} holds {pixels.size} bytes where its header says {shape}")
+    return pixels.reshape(shape)
+
+
+def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return MNIST's training digits (60,000, 28, 28), labels, test digits (10,000, …), labels."""
+    root = fetch.locate("MNIST") / "raw"
+    names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+    return tuple(read_idx(root / f"{name}-ubyte.gz") for name in names)
+
+
+def small_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return scikit-learn's 8 × 8 digits in MNIST's form: 20 × 20 in a 28 × 28 frame, shuffled."""
+    bunch = load_digits()
+    order = np.random.default_rng(0).permutation(len(bunch.target))
+    pixels = torch.from_numpy(bunch.images[order]).float()[:, None] * (255 / 16)
+    x = torch.nn.functional.interpolate(pixels, size=(20, 20), mode="bicubic").clamp(0, 255)
+    x = torch.nn.functional.pad(x, (4,) * 4)[:, 0].round().byte().numpy()
+    y = bunch.target[order].astype(np.uint8)
+    return x[SAMPLE_TEST:], y[SAMPLE_TEST:], x[:SAMPLE_TEST], y[:SAMPLE_TEST]
+
+
+def as_rgb(x: np.ndarray, y: np.ndarray) -> Digits:
+    """Show grey digits as RGB; the three channels share their memory."""
+    pixels = torch.from_numpy(x.copy())[:, None].expand(-1, 3, -1, -1)
+    return Digits(pixels, torch.from_numpy(y.astype(np.int64)))
+
+
+SIDE = 28
+"""Side of every digit, in pixels."""
+ARCHIVE = "mnist_m"
+"""Folder of the authors' own archive below the data folder, where a user has it."""
+
+
+def read_labelled(folder: Path, labels: Path) -> tuple[np.ndarray, torch.Tensor]:
+    """Read the RGB pictures of ``folder`` that ``labels`` names, a ``name label`` on each line.
+
+    Return uint8 pixels (n, H, W, 3), all of one size, and int64 labels (n,). Raise ValueError,
+    with the line, for a line of another form, a missing picture or one of another size.
+    """
+    pixels, y = [], []
+    for number, line in enumerate(labels.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip():
+            continue
+        name, _, label = line.strip().rpartition(" ")
+        if not name or not label.isdigit() or int(label) > 9:
+            raise ValueError(f"{labels.name}, line {number}: expected 'name label', got {line!r}")
+        pixels.append(np.asarray(images.read(folder / name.strip())))
+        y.append(int(label))
+        if pixels[-1].shape != pixels[0].shape:
+            raise ValueError(f"{labels.name}, line {number}: {name} has another size")
+    if not pixels:
+        raise ValueError(f"{labels} names no pictures")
+    return np.stack(pixels), torch.tensor(y)
+
+
+def to_side(pixels: np.ndarray, how: str = "resize") -> torch.Tensor:
+    """Return pictures (n, H, W, 3) as uint8 (n, 3, 28, 28), by ``resize`` or by centre ``crop``."""
+    x = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+    height, width = x.shape[-2:]
+    if height < SIDE or width < SIDE:
+        raise ValueError(f"pictures of {width} × {height} pixels: expected 28 × 28 or 32 × 32")
+    if how == "crop":
+        top, left = (height - SIDE) // 2, (width - SIDE) // 2
+        return x[..., top : top + SIDE, left : left + SIDE].contiguous()
+    resized = torch.nn.functional.interpolate(
+        x.float(), size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
+    )
+    return resized.round().clamp(0, 255).byte()
+
+
+def archive(split: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the ``train`` (59,001) or ``test`` (9,001) digits of the authors' own archive.
+
+    Pixels are uint8 (n, 3, 28, 28), the centres of 32 × 32 pictures, whose digits lie unscaled in a
+    border of two pixels; labels are int64 (n,).
+    """
+    root = paths.data_dir() / ARCHIVE
+    labels = root / f"mnist_m_{split}_labels.txt"
+    pixels, y = read_labelled(root / f"mnist_m_{split}", labels)
+    return to_side(pixels, "crop"), y

@@ -1,0 +1,211 @@
+"""Sets of labelled pictures: 15-Scene, the ImageNet samples, any folder, the sample patches.
+
+The sample profile's patches are cut from photographs that come inside scikit-learn and
+scikit-image. Training patches come from the left part of each photograph and test patches from the
+right, so no pixel is in both.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import skimage
+import sklearn
+from PIL import Image
+
+from . import fetch, registry
+from .images import CLASS_NAMES, SUFFIXES, Source
+
+COLOUR = (
+    "astronaut.png",
+    "chelsea.png",
+    "china.jpg",
+    "coffee.png",
+    "flower.jpg",
+    "hubble_deep_field.jpg",
+    "ihc.png",
+    "motorcycle_left.png",
+    "retina.jpg",
+    "rocket.jpg",
+)
+GREY = (
+    "brick.png",
+    "camera.png",
+    "cell.png",
+    "coins.png",
+    "grass.png",
+    "gravel.png",
+    "moon.png",
+    "page.png",
+)
+TRAIN_PART = 0.6
+"""Share of a photograph's width that training patches come from."""
+WINDOWS = (48, 128)
+"""Smallest and largest side, in pixels, of the window that becomes a patch."""
+Patches = tuple[np.ndarray, np.ndarray, tuple[str, ...]]
+"""Pixels (n, side, side, 3) uint8, labels (n,), class names."""
+
+
+@cache
+def photo(name: str) -> np.ndarray:
+    """Return one photograph as uint8 of shape (H, W, 3); raise FileNotFoundError if not shipped."""
+    folders = (
+        Path(skimage.__file__).parent / "data",
+        Path(sklearn.__file__).parent / "datasets" / "images",
+    )
+    for folder in folders:
+        if (folder / name).is_file():
+            with Image.open(folder / name) as image:
+                return np.array(image.convert("RGB"))
+    raise FileNotFoundError(
+        f"{name} is not in the installed scikit-image or scikit-learn; reinstall requirements.txt"
+    )
+
+
+def _cut(pixels: np.ndarray, count: int, side: int, rng: np.random.Generator) -> np.ndarray:
+    """Cut random square windows out of ``pixels`` and resize them to (count, side, side, 3)."""
+    height, width = pixels.shape[:2]
+    largest = min(WINDOWS[1], height, width)
+    found = []
+    for _ in range(count):
+        window = int(rng.integers(min(WINDOWS[0], largest), largest + 1))
+        top, left = (int(rng.integers(0, room - window + 1)) for room in (height, width))
+        crop = Image.fromarray(pixels[top : top + window, left : left + window])
+        found.append(np.array(crop.resize((side, side), Image.Resampling.BILINEAR)))
+    return np.stack(found)
+
+
+def patches(
+    names: tuple[str, ...], n_train: int = 60, n_test: int = 60, side: int = 64, seed: int = 0
+) -> tuple[Patches, Patches]:
+    """Return training and test patches, ``n_train`` and ``n_test`` per photograph.
+
+    A photograph is a class. No pixel of a training patch lies in a test patch.
+    """
+    rng = np.random.default_rng(seed)
+    classes = tuple(name.split(".")[0].removesuffix("_left") for name in names)
+    train, test = [], []
+    for name in names:
+        pixels = photo(name)
+        edge = int(pixels.shape[1] * TRAIN_PART)
+        train.append(_cut(pixels[:, :edge], n_train, side, rng))
+        test.append(_cut(pixels[:, edge:], n_test, side, rng))
+    y_train, y_test = (np.repeat(np.arange(len(names)), n) for n in (n_train, n_test))
+    return (np.concatenate(train), y_train, classes), (np.concatenate(test), y_test, classes)
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Pictures with integer labels; ``images[i]`` is a path or an array, ``y`` has shape (n,)."""
+
+    images: Sequence[Source]
+    y: np.ndarray
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def subset(self, index: np.ndarray) -> "ImageSet":
+        """Return the pictures at ``index`` (integers or a boolean mask of length n)."""
+        index = np.arange(len(self))[index]
+        return ImageSet([self.images[i] for i in index], self.y[index], self.classes)
+
+    def digest(self) -> str:
+        """Return one hash of all pictures and labels, for the keys of caches."""
+        parts = "".join(map(digest, self.images)) + self.y.astype(int).tobytes().hex()
+        return sha256(parts.encode()).hexdigest()[:16]
+
+    def joined(self, other: "ImageSet") -> "ImageSet":
+        """Return this set followed by another of the same classes."""
+        if self.classes != other.classes:
+            raise ValueError("cannot join sets of different classes")
+        return ImageSet([*self.images, *other.images], np.r_[self.y, other.y], self.classes)
+
+
+def from_folder(root: Path) -> ImageSet:
+    """Read ``root/<class>/<picture>``; files that are no pictures are passed over with a warning.
+
+    Raise ValueError for a folder without classes or a class without pictures.
+    """
+    root = Path(root)
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    if not folders:
+        raise ValueError(f"{root} has no class folders: expected <class>/<picture> in it")
+    images: list[Path] = []
+    y: list[int] = []
+    for label, folder in enumerate(folders):
+        found = _pictures(folder)
+        if not found:
+            raise ValueError(f"class folder {folder} holds no pictures: fill it or remove it")
+        images += found
+        y += [label] * len(found)
+    return ImageSet(images, np.array(y), tuple(p.name for p in folders))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
+    found = [p for p in entries if p.is_file() and p.suffix.lower() in SUFFIXES]
+    if len(found) < len(entries):
+        others = len(entries) - len(found)
+        warnings.warn(f"{folder}: passed over {others} entries that are no pictures", stacklevel=3)
+    return found
+
+
+def scene15() -> tuple[ImageSet, ImageSet]:
+    """Return the official training (1,500) and test (2,985) split of 15-Scene (Lazebnik 2006)."""
+    root = fetch.locate("15-Scene")
+    return from_folder(root / "train"), from_folder(root / "test")
+
+
+def scenes(real: bool) -> tuple[ImageSet, ImageSet]:
+    """Return chapter 1's training and test set: 15-Scene, or the sample profile's grey patches."""
+    if real:
+        return scene15()
+    train, test = patches(GREY, seed=1)
+    return _patch_set(*train), _patch_set(*test)
+
+
+def _patch_set(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...]) -> ImageSet:
+    return ImageSet(list(x), y, classes)
+
+
+def imagenet_samples() -> ImageSet:
+    """Return the ImageNet sample pictures, one per class present, with their class indices."""
+    root = fetch.locate("imagenet-samples")
+    index = {wordnet: i for i, wordnet in enumerate(registry.lines("wordnet_ids.txt"))}
+    images = sorted(root.glob("*.JPEG"))
+    y = np.array([index[path.name.split("_")[0]] for path in images])
+    return ImageSet(images, y, CLASS_NAMES)
+
+
+GALLERY = ("Egyptian_cat", "Shih-Tzu", "komondor", "swab", "wombat", "window_screen")
+"""Six ImageNet samples: two that breeds confuse, a dog like a mop, a mop, and an odd one."""
+
+
+def gallery(real: bool) -> ImageSet:
+    """Return six pictures with the classes of the profile's networks."""
+    if real:
+        samples = imagenet_samples()
+        names = [Path(str(image)).stem.split("_", 1)[1] for image in samples.images]
+        return samples.subset(np.array([names.index(name) for name in GALLERY]))
+    _, (x, y, classes) = patches(COLOUR, n_train=1, n_test=1, seed=2)
+    return _patch_set(x[:6], y[:6], classes)
+
+
+def digest(source: Source) -> str:
+    """Return the sha256 of a picture's bytes (of the file, or of the array's pixels)."""
+    data = source.tobytes() if isinstance(source, np.ndarray) else Path(source).read_bytes()
+    return sha256(data).hexdigest()
+
+
+def duplicates(train: ImageSet, test: ImageSet) -> np.ndarray:
+    """Return the pairs (i, j), shape (p, 2), of byte-identical ``train[i]`` and ``test[j]``."""
+    seen: dict[str, list[int]] = {}
+    for i, source in enumerate(train.images):
+        seen.setdefault(digest(source), []).append(i)
+    pairs = [(i, j) for j, source in enumerate(test.images) for i in seen.get(digest(source), ())]
+    return np.array(pairs, int).reshape(-1, 2)

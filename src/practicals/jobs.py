@@ -1,0 +1,285 @@
+"""A job once, or many over all cores or a Dask cluster, with every result kept.
+
+A job is a function of the package. Its results are kept under ``data/cache`` as soon as they are
+there, so that what was stopped goes on where it was; a change of the code, of an argument or of
+the data makes a new entry. Entries hold plain arrays and JSON: reading one runs no code.
+
+``SWEEP_BACKEND`` is ``loky`` (processes of this machine, the default) or ``dask``, which needs the
+scheduler's address in ``DASK_SCHEDULER_ADDRESS``; ``SWEEP_JOBS`` limits the processes. The jobs
+and their results are the same on either.
+"""
+
+import dataclasses
+import importlib
+import inspect
+import json
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache, lru_cache, partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+import joblib
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from . import fingerprint, paths
+from .paths import atomic_path
+
+R = TypeVar("R")
+Setting = Mapping[str, Any]
+BACKENDS = ("loky", "dask")
+
+
+def backend() -> str:
+    """Return the backend that the environment asks for; raise ValueError for an unknown one."""
+    name = os.environ.get("SWEEP_BACKEND") or "loky"
+    if name not in BACKENDS:
+        raise ValueError(f"SWEEP_BACKEND is {name!r}: expected one of {BACKENDS}")
+    return name
+
+
+def processes() -> int:
+    """Return how many jobs run at once on this machine: one per core, and one alone on a GPU."""
+    wanted = os.environ.get("SWEEP_JOBS")
+    if wanted:
+        return max(1, int(wanted))
+    return 1 if torch.cuda.is_available() else joblib.cpu_count()
+
+
+def once(job: Callable[..., R], *args: Any, **kwargs: Any) -> R:
+    """Return ``job(*args, **kwargs)``, from the cache where it ran before.
+
+    Raises ValueError for a function that is not at the top level of a module: the result of a
+    notebook's own function depends on cells that no key can see.
+    """
+    return run(job, [kwargs], args)[0]
+
+
+def run(
+    job: Callable[..., R],
+    settings: Sequence[Setting],
+    shared: Sequence[Any] = (),
+    label: str = "",
+    at_once: int | None = None,
+) -> list[R]:
+    """Return ``[job(*shared, **setting) for setting in settings]``, in that order.
+
+    ``shared`` travels to each process once. ``at_once`` is the number of jobs side by side (1: in
+    this process, with all its threads). A job's own error ends the run; finished jobs stay.
+    """
+    common = [_code(job), *map(_plain, shared)]
+    files = [_file(job, [*common, _plain(dict(setting))]) for setting in settings]
+    results = [_load(file) for file in files]
+    todo = [i for i, found in enumerate(results) if found is None]
+    silent = len(settings) < 2 or not todo
+    bar = tqdm(
+        total=len(settings),
+        initial=len(settings) - len(todo),
+        desc=label,
+        leave=False,
+        disable=silent,
+    )
+    with bar, _running(job, [settings[i] for i in todo], shared, at_once) as finished:
+        for i, result in zip(todo, finished, strict=True):
+            results[i] = (result,)
+            _store(files[i], result)
+            bar.update()
+    return [found[0] for found in results]
+
+
+def _code(job: Callable[..., R]) -> list[str]:
+    """Return the name of a job and the hash of the code behind it."""
+    module, name = getattr(job, "__module__", None), getattr(job, "__qualname__", "<partial>")
+    if "<" in name or module in (None, "__main__"):
+        raise ValueError(
+            f"{name} cannot be kept: a job is a function at the top level of a module, such as the "
+            "chapter's study, since a key cannot see what a notebook's cells or closures hold"
+        )
+    if module.startswith(f"{fingerprint.PACKAGE}."):
+        return [module, name, _package_code(module)]
+    return [module, name, Path(inspect.getsourcefile(job)).read_text(encoding="utf-8")]
+
+
+@cache
+def _package_code(module: str) -> str:
+    return fingerprint.code_hash(module)
+
+
+def _plain(value: Any) -> Any:
+    """Turn a value into one whose hash is the same in every process.
+
+    Tensors and networks count by value, objects with a ``digest()`` by that, functions by the code
+    they reach.
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu()
+        return value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
+    if isinstance(value, torch.nn.Module):
+        return [repr(value), value.training, _plain(value.state_dict())]
+    if isinstance(value, torch.Generator):
+        return value.get_state().numpy()
+    if hasattr(value, "digest") and not isinstance(value, type):
+        return [type(value).__qualname__, value.digest()]
+    if isinstance(value, Mapping):
+        return [[_plain(name), _plain(item)] for name, item in value.items()]
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return [type(value).__qualname__, _plain(fields)]
+    if isinstance(value, partial):
+        return [_plain(value.func), _plain(value.args), _plain(value.keywords)]
+    if inspect.isroutine(value) or isinstance(value, type):
+        return _code(value)
+    return str(value) if isinstance(value, torch.device | torch.dtype | Path) else value
+
+
+def _file(job: Callable[..., R], key: list[Any]) -> Path:
+    digest = joblib.hash(key)
+    return paths.cache_dir() / job.__module__.rpartition(".")[0] / f"{job.__name__}-{digest}.npz"
+
+
+def _load(file: Path) -> tuple[Any] | None:
+    """Return a kept result in a tuple, so that None can be one; None where there is none."""
+    if not file.is_file():
+        return None
+    try:
+        with np.load(file, allow_pickle=False) as stored:
+            arrays = dict(stored)
+        return (_unpacked(json.loads(arrays["tree"].tobytes()), arrays),)
+    except Exception as error:  # whatever a damaged file provokes, the answer is the same
+        warnings.warn(f"cache file {file.name} is damaged ({error}): computing again", stacklevel=3)
+        return None
+
+
+def _store(file: Path, result: Any) -> None:
+    """Keep a result; a full disk or a read-only folder costs the copy, not the result."""
+    arrays: dict[str, np.ndarray] = {}
+    tree = json.dumps(_packed(result, arrays)).encode()
+    try:
+        with atomic_path(file) as partial_file:
+            np.savez(partial_file, tree=np.frombuffer(tree, np.uint8), **arrays)
+    except OSError as error:
+        warnings.warn(
+            f"{file.name} could not be kept ({error}): it is lost at the end", stacklevel=3
+        )
+
+
+def _packed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """Return ``value`` as JSON, with its arrays put into ``arrays``; raise TypeError for others."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic):
+        return _packed(value.item(), arrays)
+    if isinstance(value, np.ndarray | torch.Tensor):
+        name = f"array{len(arrays)}"
+        is_tensor = isinstance(value, torch.Tensor)
+        arrays[name] = value.detach().cpu().numpy() if is_tensor else value
+        if arrays[name].dtype.hasobject:
+            raise TypeError("an array of objects cannot be kept: return numbers")
+        return {"tensor" if is_tensor else "array": name}
+    if isinstance(value, list):
+        return [_packed(item, arrays) for item in value]
+    if isinstance(value, tuple):
+        return {"tuple": [_packed(item, arrays) for item in value]}
+    if isinstance(value, Mapping):
+        pairs = [[_packed(k, arrays), _packed(v, arrays)] for k, v in value.items()]
+        return {"dict": pairs}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {
+            f.name: _packed(getattr(value, f.name), arrays) for f in dataclasses.fields(value)
+        }
+        return {"class": [type(value).__module__, type(value).__qualname__], "fields": fields}
+    raise TypeError(
+        f"a {type(value).__name__} cannot be kept: a job returns numbers, text, arrays, tensors, "
+        "and lists, dicts and dataclasses of these"
+    )
+
+
+def _unpacked(tree: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(tree, list):
+        return [_unpacked(item, arrays) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    if "array" in tree:
+        return arrays[tree["array"]]
+    if "tensor" in tree:
+        return torch.from_numpy(arrays[tree["tensor"]])
+    if "tuple" in tree:
+        return tuple(_unpacked(item, arrays) for item in tree["tuple"])
+    if "dict" in tree:
+        return {_unpacked(k, arrays): _unpacked(v, arrays) for k, v in tree["dict"]}
+    fields = {name: _unpacked(item, arrays) for name, item in tree["fields"].items()}
+    return _dataclass(*tree["class"])(**fields)
+
+
+def _dataclass(module: str, name: str) -> type:
+    """Return a dataclass of the package; a file may name nothing else."""
+    if not module.startswith(f"{fingerprint.PACKAGE}."):
+        raise ValueError(f"{module}.{name} is not of this package")
+    found = getattr(importlib.import_module(module), name)
+    if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
+        raise ValueError(f"{module}.{name} is no dataclass")
+    return found
+
+
+@contextmanager
+def _running(
+    job: Callable[..., R],
+    settings: Sequence[Setting],
+    shared: Sequence[Any],
+    at_once: int | None,
+) -> Iterator[Iterator[R]]:
+    """Yield the results in order, each as soon as it is there."""
+    at_once = at_once or processes()
+    if backend() == "dask" and at_once > 1:
+        with _dask(shared):
+            calls = (joblib.delayed(_call)(job, setting, *shared) for setting in settings)
+            yield iter(joblib.Parallel()(calls))
+    elif at_once == 1 or len(settings) < 2:
+        yield (job(*shared, **setting) for setting in settings)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "shared.joblib"
+            joblib.dump(list(shared), file)
+            calls = (joblib.delayed(_call_with)(job, setting, str(file)) for setting in settings)
+            with joblib.parallel_config("loky", n_jobs=at_once, inner_max_num_threads=1):
+                yield joblib.Parallel(return_as="generator", pre_dispatch="n_jobs")(calls)
+
+
+@contextmanager
+def _dask(shared: Sequence[Any]) -> Iterator[None]:
+    """Point joblib to the Dask scheduler; raise ValueError or ImportError saying what is absent."""
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if not address:
+        raise ValueError("SWEEP_BACKEND=dask needs DASK_SCHEDULER_ADDRESS, as in tcp://host:8786")
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ImportError("SWEEP_BACKEND=dask needs: pip install 'dask[distributed]'") from error
+    with Client(address) as client:
+        # Without this every job would carry its own copy of the data over the network.
+        options = {"client": client, "scatter": list(shared)} if shared else {"client": client}
+        with joblib.parallel_config("dask", **options):
+            yield
+
+
+def _call(job: Callable[..., R], setting: Setting, *shared: Any) -> R:
+    """Run one job on one thread: the processes together fill the cores."""
+    torch.set_num_threads(1)
+    return job(*shared, **setting)
+
+
+def _call_with(job: Callable[..., R], setting: Setting, file: str) -> R:
+    return _call(job, setting, *_shared(file))
+
+
+@lru_cache(maxsize=1)
+def _shared(file: str) -> list[Any]:
+    """Read what all jobs share, once in the life of a process."""
+    return joblib.load(file)

@@ -1,0 +1,1 @@
+"""Networks with readable layers, their gradients and their training."""

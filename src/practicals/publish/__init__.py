@@ -1,0 +1,1 @@
+"""From notebooks to what is published: ledgers, tables, rendering, checks, the report."""

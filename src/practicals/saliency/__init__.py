@@ -1,0 +1,1 @@
+"""Chapter 2: saliency maps and what they are worth."""

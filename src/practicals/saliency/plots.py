@@ -1,0 +1,192 @@
+"""Figures of chapter 2: arrays in, a Figure out, nothing saved."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from ..figures import PALETTE, TEXT_WIDTH
+
+Spread = tuple[float, float]
+"""A mean and its standard error."""
+Titled = tuple[np.ndarray, str]
+MARKERS = "os^Dv<>pXh*"
+
+
+def colours_of(names: Sequence[str], controls: Sequence[str]) -> dict[str, str]:
+    """Return a colour for every method; controls are grey."""
+    methods = [name for name in names if name not in controls]
+    found = dict(zip(methods, (*PALETTE, "#7F3C8D"), strict=False))
+    return found | dict(zip(controls, ("#555555", "#888888", "#BBBBBB"), strict=False))
+
+
+def heat(ax: Axes, values: np.ndarray) -> None:
+    """Draw a map: one-sided in greys, two-sided in blue and red; the top percent saturates."""
+    top = max(float(np.quantile(np.abs(values), 0.99)), 1e-12)
+    if values.min() < -0.05 * top:
+        ax.imshow(values, cmap="RdBu_r", vmin=-top, vmax=top)
+    else:
+        ax.imshow(values, cmap="gray", vmin=0, vmax=top)
+
+
+def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
+    title = ""
+    if isinstance(content, tuple):
+        content, title = content
+    if content is not None and content.ndim == 3:
+        ax.imshow(content)
+    elif content is not None:
+        heat(ax, content)
+    ax.text(0.5, -0.02, title, transform=ax.transAxes, ha="center", va="top", fontsize=5.5)
+    ax.set(xticks=(), yticks=())
+    ax.spines[:].set_visible(False)
+
+
+def grid(
+    cells: Sequence[Sequence[np.ndarray | Titled | None]],
+    columns: Sequence[str],
+    rows: Sequence[str] = (),
+) -> Figure:
+    """Draw pictures (H, W, 3) and maps (H, W) in rows; a cell may carry a line of text below."""
+    width = TEXT_WIDTH / len(cells[0])
+    below = any(isinstance(cell, tuple) for row in cells for cell in row)
+    size = (TEXT_WIDTH, (width + 0.13 * below) * len(cells) + 0.25)
+    fig, axes = plt.subplots(
+        len(cells), len(cells[0]), figsize=size, squeeze=False, layout="constrained"
+    )
+    fig.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    for ax, content in zip(axes.flat, (cell for row in cells for cell in row), strict=True):
+        _cell(ax, content)
+    for ax, title in zip(axes[0], columns, strict=True):
+        ax.set_title(title, fontsize=min(8, 11 * width), pad=3)
+    for ax, title in zip(axes[:, 0], rows, strict=False):
+        ax.set_ylabel(title, fontsize=7)
+    return fig
+
+
+def curve_panels(
+    fractions: Sequence[float],
+    curves: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]],
+    controls: Sequence[str],
+) -> Figure:
+    """Draw mean curves: a row per network, a panel per score, a line per method.
+
+    ``curves[network][score][method]`` holds the mean probability after each fraction.
+    """
+    panels = max(len(scores) for scores in curves.values())
+    size = (TEXT_WIDTH, 2.5 * len(curves) + 0.3)
+    fig, axes = plt.subplots(
+        len(curves), panels, figsize=size, squeeze=False, layout="constrained", sharex=True
+    )
+    for row, (network, scores) in zip(axes, curves.items(), strict=True):
+        for ax, (score, lines) in zip(row, scores.items(), strict=False):
+            colours = colours_of(list(lines), controls)
+            for name, values in lines.items():
+                style = "--" if name in controls else "-"
+                ax.plot(fractions, values, style, color=colours[name], label=name)
+            ax.set(title=f"{network}: {score}", ylim=(0, 1))
+            ax.grid(alpha=0.3)
+        row[0].set_ylabel("probability of the class")
+    for ax in axes[-1]:
+        ax.set_xlabel("fraction of pixels")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=4)
+    return fig
+
+
+def dots(
+    scores: Mapping[str, Mapping[str, Mapping[str, Spread]]], controls: Sequence[str]
+) -> Figure:
+    """Draw means with standard errors: a row per network, a panel per score, a dot per method."""
+    panels = len(next(iter(scores.values())))
+    size = (TEXT_WIDTH, 2.1 * len(scores) + 0.3)
+    fig, axes = plt.subplots(
+        len(scores), panels, figsize=size, squeeze=False, layout="constrained", sharey=True
+    )
+    for row, (network, by_score) in zip(axes, scores.items(), strict=True):
+        for ax, (score, values) in zip(row, by_score.items(), strict=True):
+            colours = colours_of(list(values), controls)
+            for place, (name, (mean, error)) in enumerate(values.items()):
+                ax.errorbar(mean, place, xerr=error, fmt="o", ms=4, color=colours[name], capsize=2)
+            ax.set_yticks(range(len(values)), list(values))
+            ax.set(title=f"{network}: {score}", ylim=(len(values) - 0.5, -0.5))
+            ax.grid(axis="x", alpha=0.3)
+    return fig
+
+
+def lines(
+    panels: Mapping[str, tuple[Sequence[object], Mapping[str, np.ndarray]]],
+    ylabel: str,
+    xlabel: str = "",
+    columns: int = 2,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Draw one panel per name, one line per method over the named places."""
+    rows = -(-len(panels) // columns)
+    size = (TEXT_WIDTH, 2.5 * rows + 0.5)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=size, squeeze=False, layout="constrained", sharey=True
+    )
+    for ax in axes.flat[len(panels) :]:
+        ax.set_axis_off()
+    for ax, (title, (places, values)) in zip(axes.flat, panels.items(), strict=False):
+        colours = colours_of(list(values), ())
+        for (name, line), marker in zip(values.items(), MARKERS, strict=False):
+            ax.plot(line, marker=marker, ms=3.5, label=name, color=colours[name])
+        ax.set_xticks(range(len(places)), list(map(str, places)), rotation=30)
+        ax.set(title=title, xlabel=xlabel, ylim=limits)
+        ax.grid(alpha=0.3)
+    for row in axes:
+        row[0].set_ylabel(ylabel)
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    fig.legend(handles, labels, loc="outside lower center", ncols=4)
+    return fig
+
+
+def agreement(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
+    """Draw the mean rank correlation of every two methods' maps, one matrix per network."""
+    size = (TEXT_WIDTH, TEXT_WIDTH / max(2, len(matrices)) + 0.6)
+    fig, axes = plt.subplots(
+        1, len(matrices), figsize=size, squeeze=False, layout="constrained", sharey=True
+    )
+    for ax, (network, matrix) in zip(axes[0], matrices.items(), strict=True):
+        ax.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
+        for i, j in np.ndindex(*matrix.shape):
+            dark = abs(matrix[i, j]) > 0.6
+            colour = "white" if dark else "black"
+            number = f"{round(matrix[i, j], 1) + 0.0:.1f}"  # no -0.0
+            ax.text(j, i, number, ha="center", va="center", fontsize=5, color=colour)
+        ax.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
+        ax.set_yticks(range(len(names)), names)
+        ax.set_title(network)
+    return fig
+
+
+def outlines(
+    rows: Sequence[Sequence[tuple[np.ndarray, np.ndarray | None, str]]],
+    boxes: Sequence[tuple[int, int, int, int]],
+    columns: Sequence[str],
+) -> Figure:
+    """Draw pictures with the outline of a mask in orange and the true box in blue.
+
+    A cell holds a picture (H, W, 3), a mask (H, W) or None, and a line of text.
+    """
+    width = TEXT_WIDTH / len(columns)
+    size = (TEXT_WIDTH, (width + 0.15) * len(rows) + 0.2)
+    fig, axes = plt.subplots(
+        len(rows), len(columns), figsize=size, squeeze=False, layout="constrained"
+    )
+    for line, row, box in zip(axes, rows, boxes, strict=True):
+        for ax, (picture, mask, text) in zip(line, row, strict=True):
+            _cell(ax, (picture, text))
+            left, top, right, bottom = box
+            corner, sides = (left, top), (right - left - 1, bottom - top - 1)
+            ax.add_patch(Rectangle(corner, *sides, fill=False, ec=PALETTE[0], lw=1.2))
+            if mask is not None and mask.any() and not mask.all():
+                ax.contour(mask, levels=[0.5], colors=[PALETTE[1]], linewidths=1.2)
+    for ax, title in zip(axes[0], columns, strict=True):
+        ax.set_title(title, fontsize=8)
+    return fig

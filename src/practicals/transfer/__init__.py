@@ -1,0 +1,1 @@
+"""Chapter 1: transfer learning on 15-Scene."""

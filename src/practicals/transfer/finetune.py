@@ -1,0 +1,148 @@
+"""Fine-tune the last block of a pretrained network on cached maps of the frozen block before it."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from ..data.images import Source, stream
+from ..networks.backbones import Backbone, as_input, build
+from ..networks.training import Epoch, fit, scores
+from ..networks.zoo import NETWORKS, nearest
+
+
+@torch.inference_mode()
+def maps_at(
+    net: Backbone,
+    images: Sequence[Source],
+    transform: Callable[[Image.Image], Image.Image],
+    layer: str,
+    batch_size: int = 32,
+) -> torch.Tensor:
+    """Return a layer's maps of every picture and of its mirror image, (2, n, c, h, w) in float16.
+
+    Half precision halves the memory; the tail sees them as float32 again.
+    """
+    parts = []
+    for pixels in stream(images, transform, batch_size):
+        x = as_input(net, pixels)
+        both = [net.features(view, [layer])[layer].half().cpu() for view in (x, x.flip(-1))]
+        parts.append(torch.stack(both))
+    return torch.cat(parts, 1)
+
+
+def tail(net: Backbone, after: str, classes: int) -> nn.Sequential:
+    """Return a trainable copy of the steps behind ``after``, its last layer new for ``classes``.
+
+    The new layer starts at zero, so that training starts from equal probabilities.
+    """
+    if after not in net.layers:
+        raise nearest(f"layer of {net.name}", after, net.layers)
+    steps = list(net.steps.named_children())[net.layers.index(after) + 1 :]
+    copy = nn.Sequential(*(deepcopy(step) for _, step in steps)).requires_grad_(True).float()
+    parent, name, old = _last_weighted(copy)
+    new = _resized(old, classes)
+    for parameter in new.parameters():
+        nn.init.zeros_(parameter)
+    setattr(parent, name, new)
+    _drop_final_relu(copy)
+    return copy
+
+
+def _last_weighted(net: nn.Module) -> tuple[nn.Module, str, nn.Module]:
+    """Return the last convolution or linear layer with its parent and its name there."""
+    found = [
+        (parent, name, child)
+        for parent in net.modules()
+        for name, child in parent.named_children()
+        if isinstance(child, (nn.Conv2d, nn.Linear))
+    ]
+    order = {id(module): i for i, module in enumerate(net.modules())}
+    return max(found, key=lambda entry: order[id(entry[2])])
+
+
+def _drop_final_relu(net: nn.Sequential) -> None:
+    """Remove a ReLU behind the new layer (SqueezeNet's): it would cut the gradient at zero."""
+    after_weights = False
+    for name, child in net.named_children():
+        if after_weights and isinstance(child, nn.ReLU):
+            setattr(net, name, nn.Identity())
+        after_weights = isinstance(child, nn.Conv2d)
+
+
+def fit_tail(
+    net: Backbone,
+    maps: torch.Tensor,
+    y: torch.Tensor,
+    classes: int,
+    epochs: int,
+    lr: float,
+    seed: int,
+) -> tuple[nn.Sequential, list[Epoch]]:
+    """Train a fresh tail on maps (2, n, c, h, w), of a picture or its mirror image at random."""
+    torch.manual_seed(seed)
+    head = tail(net, NETWORKS[net.name].cut, classes)
+    both = maps.transpose(0, 1)
+
+    def one_of_two(batch: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
+        side = torch.randint(0, 2, (len(batch),), generator=rng)
+        return batch[torch.arange(len(batch)), side]
+
+    history = fit(
+        head, both, y, epochs, lr, 50, seed, augment=one_of_two, label=f"{net.title}'s last block"
+    )
+    return head, history
+
+
+def tail_scores(head: nn.Module, maps: torch.Tensor) -> torch.Tensor:
+    """Return the log-probabilities (n, classes), averaged over the picture and its mirror image."""
+    return torch.stack([scores(head, view).log_softmax(1) for view in maps]).mean(0)
+
+
+def choose_lr(
+    net: Backbone,
+    maps: torch.Tensor,
+    y: torch.Tensor,
+    held_out: np.ndarray,
+    lrs: Sequence[float],
+    epochs: int,
+    seed: int,
+) -> tuple[float, list[float]]:
+    """Return the step size whose tail is most accurate on held-out training pictures, and all
+    accuracies."""
+    rest = np.setdiff1d(np.arange(len(y)), held_out)
+    classes, accuracies = int(y.max()) + 1, []
+    for lr in lrs:
+        head, _ = fit_tail(net, maps[:, rest], y[rest], classes, epochs, lr, seed)
+        right = tail_scores(head, maps[:, held_out]).argmax(1) == y[held_out]
+        accuracies.append(right.float().mean().item())
+    return lrs[int(np.argmax(accuracies))], accuracies
+
+
+def from_scratch(name: str, classes: int) -> nn.Sequential:
+    """Return a network's architecture with random weights for ``classes`` and any input size.
+
+    In front of the fully connected layers the maps are averaged to one position. Where the maps are
+    1 × 1 already, VGG16's own pool would only copy that position 49 times, so nothing is lost.
+    """
+    net = build(name)
+    steps = OrderedDict(net.steps.named_children())
+    if "fc6" in steps:
+        width = max(m.out_channels for m in net.steps.modules() if isinstance(m, nn.Conv2d))
+        steps["flatten"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        steps["fc6"] = nn.Linear(width, steps["fc6"].out_features)
+    fresh = nn.Sequential(OrderedDict(normalise=net.normalise, **steps))
+    parent, last, old = _last_weighted(fresh)
+    setattr(parent, last, _resized(old, classes))
+    return fresh
+
+
+def _resized(old: nn.Module, classes: int) -> nn.Module:
+    """Return a new last layer like ``old`` with ``classes`` outputs."""
+    if isinstance(old, nn.Conv2d):
+        return nn.Conv2d(old.in_channels, classes, old.kernel_size)
+    return nn.Linear(old.in_features, classes)
