@@ -50,9 +50,10 @@ notebooks: $(DONE) ## run what is not up to date; NOTEBOOKS="1-transfer-learning
 
 figures: notebooks ## the same as notebooks: each notebook saves its figures
 
-test: $(DONE) ## style and tests
+test: $(DONE) ## style, import rules and tests
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m ruff format --quiet --check . || { echo "test: ruff format would change the files above"; exit 1; }
+	@found="$$($(VENV)/bin/lint-imports --no-logo --no-cache)" || { echo "$$found"; exit 1; }
 	@$(PY) -m pytest
 
 check: $(DONE) ## prove that what is published is current; names each culprit

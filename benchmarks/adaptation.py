@@ -4,7 +4,7 @@
 
 The plain loop follows the published recipe as it is usually written down: Ganin's network, a
 DataLoader per domain that decodes and normalises one picture at a time, a forward pass for each
-domain, float32, default memory layout. Ours is ``adaptation_training.Trainer``: uint8 pixels in
+domain, float32, default memory layout. Ours is ``adaptation.training.Trainer``: uint8 pixels in
 memory, one forward pass over both domains, channels last. Images per second count the pictures of
 both domains. ``same network`` runs our loop on the plain loop's network, so that loop and network
 can be told apart. Needs MNIST and BSDS500.
@@ -24,10 +24,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from practicals import adaptation, digits, profile
-from practicals.adaptation_networks import PAPER, AdaptationNet
-from practicals.adaptation_recipes import Recipe, ganin_decay, lambda_at
-from practicals.adaptation_training import Trainer
+from practicals import profile
+from practicals.adaptation import domains as digits
+from practicals.adaptation import study
+from practicals.adaptation.networks import PAPER, AdaptationNet
+from practicals.adaptation.recipes import Recipe, ganin_decay, lambda_at
+from practicals.adaptation.training import Trainer
 
 TARGET = 0.75
 BATCH = 64
@@ -112,7 +114,7 @@ def seconds_to(
         loop.step(step / steps)
         spent += time.perf_counter() - began
         if (step + 1) % 50 == 0:
-            best = max(best, adaptation.accuracy_on(test)(net))
+            best = max(best, study.accuracy_on(test)(net))
             net.train()
             if best >= TARGET:
                 return spent, best
@@ -142,7 +144,7 @@ def main() -> None:
     parser.add_argument("--plain-lr", type=float, default=0.01, help="the paper's rate")
     parser.add_argument("--no-time-to-accuracy", action="store_true")
     options = parser.parse_args()
-    domains = digits.load("full")
+    domains = digits.load(real=True)
     running = loops(domains, options.plain_lr)
     # Repeats alternate, so that a slow minute of the machine falls on all alike.
     rates = {name: [] for name in running}

@@ -28,17 +28,12 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision import models, transforms
 
-from practicals import (
-    assets,
-    backbones,
-    datasets,
-    features,
-    images,
-    photos,
-    profile,
-    runtime,
-    transfer,
-)
+from practicals import profile, runtime
+from practicals.data import fetch, images, pictures
+from practicals.networks import backbones
+from practicals.networks.zoo import NETWORKS
+from practicals.transfer import classifiers, features
+from practicals.transfer.classifiers import Search
 
 POOLED = {"vgg16": "pool5", "squeezenet1_0": "fire9"}
 """The layer whose average is compared; torchvision's ``features`` end there."""
@@ -82,11 +77,11 @@ def networks(name: str) -> tuple[nn.Module, backbones.Backbone]:
     layers = [m for m in theirs if sum(1 for _ in m.parameters())]
     for layer, state in zip(layers, weights, strict=False):
         layer.load_state_dict(state)
-    return theirs, features.prepare(ours)
+    return theirs, backbones.prepare(ours)
 
 
 def _has_weights(name: str) -> bool:
-    return any(assets.available(file) for file in backbones.WEIGHTS[name])
+    return any(fetch.available(file) for file in NETWORKS[name].weights)
 
 
 def timed(call: Callable[[], np.ndarray]) -> tuple[float, np.ndarray]:
@@ -124,34 +119,31 @@ def compare_extraction(name: str, files: list[Path], repeats: int) -> dict[str, 
 
 def accuracy(X: np.ndarray, y: np.ndarray, half: np.ndarray) -> float:
     """Return the accuracy on one half of a classifier trained on the other."""
-    K = transfer.gram(transfer.normalise(X, "l2"))
-    grid = profile.get("full").transfer.C_grid
-    return transfer.evaluate(K, y, np.flatnonzero(half), np.flatnonzero(~half), grid).accuracy
+    K = classifiers.gram(classifiers.normalise(X, "l2"))
+    search = Search(profile.get("full").transfer.C_grid)
+    return classifiers.evaluate(K, y, np.flatnonzero(half), np.flatnonzero(~half), search).accuracy
 
 
 def compare_sweep(X: np.ndarray, y: np.ndarray, half: np.ndarray) -> dict[str, object]:
     """Time both sweeps over normalisation × C with the same folds, and test each one's choice."""
-    train, test, grid = (
-        np.flatnonzero(half),
-        np.flatnonzero(~half),
-        profile.get("full").transfer.C_grid,
-    )
+    train, test = np.flatnonzero(half), np.flatnonzero(~half)
+    grid = profile.get("full").transfer.C_grid
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
 
     def plain() -> np.ndarray:
         found = []
-        for norm in transfer.NORMS:
-            Z = transfer.normalise(X, norm)
+        for norm in classifiers.NORMS:
+            Z = classifiers.normalise(X, norm)
             Z = Z / np.linalg.norm(Z[train], axis=1).mean()
             search = GridSearchCV(LinearSVC(), {"C": list(grid)}, cv=folds).fit(Z[train], y[train])
             found.append((search.best_score_, search.score(Z[test], y[test])))
         return np.array(found)
 
     def ours() -> np.ndarray:
-        results = [
-            transfer.evaluate(transfer.gram(transfer.normalise(X, norm)), y, train, test, grid)
-            for norm in transfer.NORMS
-        ]
+        results = []
+        for norm in classifiers.NORMS:
+            K = classifiers.gram(classifiers.normalise(X, norm))
+            results.append(classifiers.evaluate(K, y, train, test, Search(grid)))
         return np.array([(r.cv_accuracy, r.accuracy) for r in results])
 
     with warnings.catch_warnings():
@@ -168,13 +160,14 @@ def compare_sweep(X: np.ndarray, y: np.ndarray, half: np.ndarray) -> dict[str, o
     }
 
 
-def pictures(count: int, folder: Path) -> tuple[list[Path], np.ndarray]:
+def files_of(count: int, folder: Path) -> tuple[list[Path], np.ndarray]:
     """Return ``count`` picture files with labels: 15-Scene, else patches of shipped photographs."""
-    if assets.available("15-Scene"):
-        everything = datasets.scene15()[0].joined(datasets.scene15()[1])
+    if fetch.available("15-Scene"):
+        train, test = pictures.scene15()
+        everything = train.joined(test)
         order = np.random.default_rng(0).permutation(len(everything))[:count]
         return [everything.images[i] for i in order], everything.y[order]
-    (x, y, _), _ = photos.patches(photos.COLOUR, n_train=-(-count // 10), n_test=1, side=256)
+    (x, y, _), _ = pictures.patches(pictures.COLOUR, n_train=-(-count // 10), n_test=1, side=256)
     files = [folder / f"{i}.jpg" for i in range(len(x))]
     for pixels, file in zip(x, files, strict=True):
         Image.fromarray(pixels).save(file, quality=90)
@@ -191,7 +184,7 @@ def main() -> None:
     options = parser.parse_args()
     report: dict[str, object] = {"machine": runtime.describe()}
     with tempfile.TemporaryDirectory() as folder:
-        files, y = pictures(options.images, Path(folder))
+        files, y = files_of(options.images, Path(folder))
         half = np.arange(len(files)) % 2 == 0
         vgg = compare_extraction("vgg16", files[: options.vgg_images], options.repeats)
         squeeze = compare_extraction("squeezenet1_0", files, options.repeats)

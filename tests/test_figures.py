@@ -1,4 +1,6 @@
-"""Figures: the registry, the stamp, and files that do not change from run to run."""
+"""Figures: legible at print size, and files whose bytes do not change from run to run."""
+
+import io
 
 import matplotlib
 
@@ -9,21 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from practicals import catalogue, figures
-from practicals.catalogue import ANIMATED, BOTH, RASTER
+from practicals import figures
 
 
 @pytest.fixture(autouse=True)
-def registry(monkeypatch, tmp_path):
-    """A repository in ``tmp_path`` whose one notebook registers three figures."""
-    monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
-    monkeypatch.setenv("PROFILE", "full")
-    monkeypatch.setitem(catalogue.FIGURES_OF, "9-x", {"a": BOTH, "maps": RASTER, "film": ANIMATED})
-    for name in ("a", "maps", "film"):
-        monkeypatch.setitem(figures.FIGURES, f"9-x-{name}", "9-x")
+def style():
     with plt.rc_context():
         figures.style()
-        yield tmp_path
+        yield
     plt.close("all")
 
 
@@ -34,87 +29,105 @@ def draw():
     return fig
 
 
-def test_registry_names_a_notebook_per_figure():
-    assert figures.FIGURES["9-x-a"] == "9-x"
-    assert figures.formats_of("9-x-maps") == ("png",)
-    expected = ["9-x-a.pdf", "9-x-a.png", "9-x-maps.png", "9-x-film.gif", "9-x-film.png"]
-    assert [f.name for f in catalogue.files_of("9-x", figures.paths.root())] == expected
+def opened(content):
+    return Image.open(io.BytesIO(content))
 
 
-@pytest.mark.parametrize("profile", ["full", "sample"])
-def test_save_writes_the_registered_formats_with_a_stamp(registry, monkeypatch, profile):
-    monkeypatch.setenv("PROFILE", profile)
-    monkeypatch.setattr(figures.fingerprint, "of_stem", lambda stem, name: f"{len(stem)}{name}")
-    figures.save(draw(), "9-x-a")
-    folder = registry / ("figures" if profile == "full" else "build/sample/figures")
-    files = sorted(folder.iterdir())
-    assert [file.name for file in files] == ["9-x-a.pdf", "9-x-a.png"]
-    for file in files:
-        assert figures.read_stamp(file) == {"profile": profile, "code": f"3{profile}"}
+def pixels(content):
+    return np.asarray(opened(content)).astype(int)
 
 
-def test_saved_bytes_are_the_same_each_time(registry):
-    def both():
-        figures.save(draw(), "9-x-a")
-        return [(registry / f"figures/9-x-a.{suffix}").read_bytes() for suffix in BOTH]
-
-    assert both() == both()
-
-
-def test_sample_figures_are_marked_and_the_figure_is_not(registry, monkeypatch):
+@pytest.mark.parametrize("suffix", ["pdf", "png", "jpg"])
+def test_the_same_figure_gives_the_same_bytes(suffix):
     fig = draw()
-    figures.save(fig, "9-x-maps")
-    monkeypatch.setenv("PROFILE", "sample")
-    figures.save(fig, "9-x-maps")
+    first, again = (figures.as_bytes(fig, suffix, "sample") for _ in range(2))
+    assert first == again == figures.as_bytes(draw(), suffix, "sample")
+    other = draw()
+    other.axes[0].set_xlabel("x")
+    assert figures.as_bytes(other, suffix, "sample") != first
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("png", "PNG"), ("jpg", "JPEG")])
+def test_a_picture_is_printed_at_its_size_with_twice_a_screens_pixels(suffix, kind):
+    image = opened(figures.as_bytes(draw(), suffix))
+    assert image.format == kind and image.mode == "RGB"
+    assert image.size == (round(figures.TEXT_WIDTH * figures.DPI), round(3.2 * figures.DPI))
+    assert np.allclose(image.info["dpi"], figures.DPI, atol=0.1)
+    assert image.width / image.info["dpi"][0] == pytest.approx(figures.TEXT_WIDTH, abs=0.01)
+
+
+def test_a_pdf_is_as_wide_as_the_text_and_keeps_its_letters():
+    content = figures.as_bytes(draw(), "pdf")
+    assert content.startswith(b"%PDF") and b"/Type3" not in content
+    assert f"/MediaBox [ 0 0 {figures.TEXT_WIDTH * 72:g} 230.4 ]".encode() in content
+
+
+def test_letters_are_at_least_eight_points():
+    texts = ("font.size", "axes.titlesize", "axes.labelsize", "legend.fontsize")
+    ticks = ("xtick.labelsize", "ytick.labelsize")
+    assert min(plt.rcParams[name] for name in (*texts, *ticks)) >= 8
+
+
+def test_the_mark_sits_in_the_corner_and_leaves_the_figure():
+    fig = draw()
+    clean, marked = (pixels(figures.as_bytes(fig, "png", mark)) for mark in ("", "sample"))
+    assert fig.texts == [] and clean.shape == marked.shape
+    rows, columns = np.nonzero((clean != marked).any(axis=2))
+    height, width = clean.shape[:2]
+    assert len(rows) and rows.min() > 0.9 * height and columns.min() > 0.9 * width
+
+
+def test_a_failure_leaves_the_figure_without_the_mark(monkeypatch):
+    fig = draw()
+
+    def full(*args, **kwargs):
+        raise OSError("no space")
+
+    monkeypatch.setattr(fig, "savefig", full)
+    with pytest.raises(OSError, match="no space"):
+        figures.as_bytes(fig, "pdf", "sample")
     assert fig.texts == []
-    files = ("figures/9-x-maps.png", "build/sample/figures/9-x-maps.png")
-    clean, marked = (np.asarray(Image.open(registry / file)) for file in files)
-    assert clean.shape == marked.shape == (480, 945, 3)
-    changed = np.argwhere((clean != marked).any(axis=2))
-    assert len(changed) and (changed > [450, 880]).all(), "the mark sits in the corner"
 
 
-def test_animation_carries_the_stamp(registry):
-    frames = [np.full((8, 8, 3), level, dtype=np.uint8) for level in (0, 128, 255)]
-    figures.save_frames(frames, "9-x-film")
-    path = registry / "figures/9-x-film.gif"
-    assert Image.open(path).n_frames == 3
-    assert figures.read_stamp(path) == {"profile": "full", "code": "unknown"}
-    with pytest.raises(ValueError, match="not as a gif"):
-        figures.save_frames(frames, "9-x-a")
+def test_a_jpeg_keeps_colours_at_every_pixel():
+    fig = plt.figure(figsize=(0.5, 0.5))
+    fig.figimage(np.random.default_rng(0).integers(0, 2, (120, 120)), cmap="bwr")
+    png, half = figures.as_bytes(fig, "png"), io.BytesIO()
+    opened(png).save(half, "jpeg", quality=figures.QUALITY)
+    error = [np.abs(pixels(c) - pixels(png)).mean() for c in
+             (figures.as_bytes(fig, "jpg"), half.getvalue())]  # fmt: skip
+    assert error[0] < error[1] / 2
 
 
-def test_unknown_name_is_refused_with_the_nearest():
-    with pytest.raises(figures.UnknownFigure, match=r"Did you mean '9-x-maps'.*catalogue.py"):
-        figures.save(draw(), "9-x-map")
+def test_an_animation_repeats_its_frames_in_order():
+    frames = [np.full((8, 6, 3), level, dtype=np.uint8) for level in (0, 128, 255)]
+    gif = opened(figures.animation(frames, frame_ms=70))
+    assert gif.n_frames == 3 and gif.size == (6, 8) and gif.info["loop"] == 0
+    for number, frame in enumerate(frames):
+        gif.seek(number)
+        assert gif.info["duration"] == 70
+        assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - frame).max() <= 8
+    assert figures.animation(frames) == figures.animation(frames) != figures.animation(frames[:2])
 
 
-def test_formats_must_agree_with_the_registry():
-    with pytest.raises(ValueError, match="registered as"):
-        figures.save(draw(), "9-x-a", formats=("png",))
+def test_stretch_fills_each_map_on_its_own():
+    maps = np.stack([np.arange(4.0).reshape(2, 2) - 9, np.full((2, 2), 5.0)])
+    found = figures.stretch(maps)
+    np.testing.assert_allclose(found[0], np.arange(4).reshape(2, 2) / 3)
+    assert (found[1] == 0).all()
 
 
-def test_an_interrupted_save_leaves_the_old_file(registry, monkeypatch):
-    figures.save(draw(), "9-x-maps")
-    before = (registry / "figures/9-x-maps.png").read_bytes()
-
-    def interrupted(*args, **kwargs):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(figures.Path, "write_bytes", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        figures.save(draw(), "9-x-maps")
-    assert [f.name for f in (registry / "figures").iterdir()] == ["9-x-maps.png"]
-    assert (registry / "figures/9-x-maps.png").read_bytes() == before
+@pytest.mark.parametrize(("count", "shape"), [(1, (2, 3)), (3, (5, 7)), (5, (5, 11)), (9, (8, 11))])
+def test_a_mosaic_is_ruled_in_white_and_loses_no_tile(count, shape):
+    tiles = np.random.default_rng(0).random((count, 2, 3)).astype(np.float32) / 2
+    grid = figures.mosaic(tiles, gap=1)
+    assert grid.shape == shape
+    np.testing.assert_allclose(np.sort(grid[grid < 1]), np.sort(tiles.ravel()))
+    np.testing.assert_array_equal(grid[:2, :3], tiles[0])
+    assert figures.mosaic(np.zeros((4, 2, 3, 3)), 2).shape == (6, 8, 3)
 
 
-def test_a_heavy_figure_warns(monkeypatch):
-    monkeypatch.setattr(figures, "HEAVY", 1000)
-    with pytest.warns(UserWarning, match="9-x-maps.png is .* MB"):
-        figures.save(draw(), "9-x-maps")
-
-
-def test_a_plain_picture_has_no_stamp(tmp_path):
-    Image.new("RGB", (2, 2)).save(tmp_path / "x.png")
-    (tmp_path / "x.pdf").write_bytes(b"%PDF-1.4")
-    assert figures.read_stamp(tmp_path / "x.png") == figures.read_stamp(tmp_path / "x.pdf") == {}
+def test_examples_leave_no_empty_frame():
+    fig = figures.examples([np.zeros((4, 4, 3))] * 7, list("abcdefg"))
+    assert [ax.get_title() for ax in fig.axes] == [*"abcdefg", "", "", ""]
+    assert not any(ax.axison for ax in fig.axes)

@@ -5,11 +5,12 @@ import dataclasses
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from practicals import catalogue, fingerprint, profile
+from practicals import fingerprint, profile
 
 TRICKY = r'''
 """Docstring."""
@@ -37,14 +38,34 @@ finally: global_ = not X if Y else 1j
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of three modules: ``one`` imports ``two``; ``other`` stands alone."""
+    """A package: ``one`` imports ``two``, ``other`` nothing; ``a`` and ``deep`` are folders."""
     folder = tmp_path / "practicals"
-    folder.mkdir()
-    (folder / "one.py").write_text("from practicals import two\n\n\ndef f():\n    return two.g()\n")
-    (folder / "two.py").write_text("def g():\n    return 1\n")
-    (folder / "other.py").write_text("A = 1\n")
+    files = {
+        "__init__": "",
+        "one": "from practicals import two\n\n\ndef f():\n    return two.g()\n",
+        "two": "def g():\n    return 1\n",
+        "other": "A = 1\n",
+        "a/__init__": '"""A folder."""\n',
+        "a/b": "def h():\n    return 1\n",
+        "a/c": "from . import b\n",
+        "a/d": "from .b import h\n",
+        "a/e": "from ..two import g\n",
+        "deep/__init__": "",
+        "deep/f": "from ..a import b\n",
+        "deep/g": "from ..a.b import h\n",
+        "deep/x/__init__": "",
+        "deep/x/y": "from ...a.c import b\n",
+    }
+    for name, text in files.items():
+        write(folder, name, text)
     monkeypatch.setattr(fingerprint, "package_dir", lambda: folder)
     return folder
+
+
+def write(folder, name, text):
+    path = folder / f"{name}.py"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
 
 
 @pytest.fixture
@@ -114,6 +135,83 @@ def test_a_notebook_reaches_modules_through_any_import(package, notebook, cell):
     assert notebook(cell) != before
 
 
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "from practicals.a import b",
+        "from practicals.a.b import h",
+        "import practicals.a.b as z",
+        "import practicals.a.b",
+        "from practicals.a import c",
+        "from practicals.a import d",
+        "from practicals.deep import f",
+        "from practicals.deep.g import h",
+        "from practicals.deep.x import y",
+        "if True:\n    import os, practicals.deep.x.y as y",
+    ],
+)
+def test_a_change_two_folders_deep_makes_a_notebook_stale(package, notebook, cell):
+    before = notebook(cell)
+    write(package, "other", "A = 2\n")
+    write(package, "a/e", "B = 2\n")
+    assert notebook(cell) == before
+    write(package, "a/b", "def h():\n    return 2\n")
+    assert notebook(cell) != before
+
+
+def test_two_dots_lead_to_the_package_above(package, notebook):
+    before = notebook("from practicals.a.e import g")
+    write(package, "two", "def g():\n    return 2\n")
+    assert notebook("from practicals.a.e import g") != before
+
+
+@pytest.mark.parametrize("init", ["__init__", "deep/__init__", "deep/x/__init__", "a/__init__"])
+def test_the_packages_of_a_module_count(package, notebook, init):
+    before = notebook("from practicals.deep.x import y"), notebook("from practicals import other")
+    write(package, init, "SIZE = 2\n")
+    assert notebook("from practicals.deep.x import y") != before[0]
+    assert (notebook("from practicals import other") == before[1]) is (init != "__init__")
+
+
+def test_a_folder_alone_counts_without_its_modules(package, notebook):
+    before = notebook("from practicals import a")
+    write(package, "a/b", "def h():\n    return 2\n")
+    assert notebook("from practicals import a") == before
+    write(package, "a/__init__", "from . import b\n")
+    with_b = notebook("from practicals import a")
+    write(package, "a/b", "def h():\n    return 3\n")
+    assert before != with_b != notebook("from practicals import a")
+
+
+@pytest.mark.parametrize("name", ["three", "a.x", "practicals.a.x", "a.b.h", "numpy"])
+def test_a_hash_of_no_module_is_refused(package, name):
+    with pytest.raises(ValueError, match="has no module"):
+        fingerprint.code_hash(name)
+
+
+def test_names_may_carry_the_packages_own(package):
+    assert fingerprint.code_hash("practicals.a.b") == fingerprint.code_hash("a.b")
+    assert fingerprint.code_hash("a.b") != fingerprint.code_hash("a.c")
+    assert fingerprint.code_hash("a.b", "one") == fingerprint.code_hash("one", "a.b")
+
+
+def test_every_module_of_the_package_is_found_by_what_imports_it():
+    """The real package: nothing that a chapter's study imports drops out of its hash."""
+    program = "import sys, practicals.saliency.study, practicals.adaptation.study\n"
+    program += "print(*(m for m in sys.modules if m.startswith('practicals.')))"
+    out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    loaded = {name.removeprefix("practicals.") for name in out.stdout.split()}
+    reached = fingerprint.reached(["saliency.study", "adaptation.study"])
+    assert loaded - fingerprint.NOT_HASHED <= set(reached), out.stderr
+    assert {"saliency", "saliency.maps", "networks.gradients", "stats"} <= set(reached)
+
+
+def test_modules_left_out_lead_to_no_module_that_counts():
+    for name in fingerprint.NOT_HASHED:
+        inner = fingerprint.imports(fingerprint.parse_module(name), fingerprint.package_of(name))
+        assert inner - fingerprint.NOT_HASHED <= {"", "data"}, name
+
+
 def test_cells_count_and_their_comments_do_not(package, notebook):
     assert notebook("x = 1\nx") == notebook("# first\nx = 1\nx", "  ")
     assert notebook("x = 1\nx") != notebook("x = 1\nx;")
@@ -136,25 +234,23 @@ def test_magics_are_refused_by_name(package, notebook, cell):
 
 
 def test_only_the_own_budgets_count(package, notebook, monkeypatch):
-    full = profile.PROFILES["full"]
-    monkeypatch.setitem(catalogue.BUDGET_OF, "7-x", "seed")
+    full = profile.get("full")
     before = notebook("x"), notebook("x", name="full")
     assert before[0] != before[1]
 
     def replace(**changes):
         changed = dataclasses.replace(full, **changes)
-        monkeypatch.setitem(profile.PROFILES, "full", changed)
+        monkeypatch.setitem(profile.PROFILES, "full", lambda: changed)
         return notebook("x", name="full")
 
-    assert replace(seed=9) == before[1], "seed belongs to another notebook here"
-    assert replace(sample_net=dataclasses.replace(full.sample_net, epochs=9)) == before[1]
+    assert replace(saliency=dataclasses.replace(full.saliency, steps=9)) == before[1]
     assert replace(transfer=dataclasses.replace(full.transfer, folds=9)) != before[1]
+    assert replace(seed=9) != before[1]
 
 
-def test_every_budget_named_in_the_catalogue_may_exist_later_but_not_be_misspelt():
-    fields = {field.name for field in dataclasses.fields(profile.Profile)}
-    own = fields - {"name", "seed", *catalogue.SAMPLE_ONLY}
-    assert own <= set(catalogue.BUDGET_OF.values()), "name its notebook in catalogue.BUDGET_OF"
+def test_every_budget_may_exist_later_but_not_be_misspelt():
+    fields = {field.name for field in dataclasses.fields(profile.Profile)} - {"name", "seed"}
+    assert fields <= set(profile.BUDGET_OF.values()), "name its notebook in profile.BUDGET_OF"
 
 
 def test_of_stem_is_unknown_without_a_notebook(tmp_path, monkeypatch):

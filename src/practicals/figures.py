@@ -77,6 +77,7 @@ def animation(frames: Sequence[np.ndarray], frame_ms: int = 100) -> bytes:
 
 
 def draw_picture(ax: Axes, pixels: np.ndarray, title: str = "", **keywords: object) -> None:
+    """Draw pixels without axes, under a title."""
     ax.imshow(pixels, **keywords)
     ax.set_title(title)
     ax.set_axis_off()

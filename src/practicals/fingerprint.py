@@ -83,7 +83,7 @@ def package_of(module: str) -> str:
 def file_of(module: str) -> Path | None:
     """Return the file of a module of the package, ``saliency.maps`` or ``saliency``, or None."""
     place = package_dir().joinpath(*module.split("."))
-    options = (place.with_suffix(".py"), place / "__init__.py")
+    options = (place / "__init__.py", place.with_suffix(".py"))
     return next((path for path in options if path.is_file()), None)
 
 
@@ -104,11 +104,11 @@ def imports(tree: ast.AST, package: str = PACKAGE) -> set[str]:
     """Return the package's modules that ``tree`` imports, at any depth, as ``saliency.maps``.
 
     ``package`` is the dotted package that relative imports start from. A module's packages count
-    as well: their ``__init__`` runs first.
+    as well, up to our own (the empty name): their ``__init__`` runs first.
     """
     dotted = {name for node in ast.walk(tree) for name in _names(node, package)}
-    ours = [name.split(".")[1:] for name in dotted if name.startswith(f"{PACKAGE}.")]
-    found = {".".join(parts[: i + 1]) for parts in ours for i in range(len(parts))}
+    ours = [name.split(".") for name in dotted if f"{name}.".startswith(f"{PACKAGE}.")]
+    found = {".".join(parts[1:i]) for parts in ours for i in range(1, len(parts) + 1)}
     return {name for name in found if file_of(name)}
 
 

@@ -57,7 +57,7 @@ def once(job: Callable[..., R], *args: Any, **kwargs: Any) -> R:
     Raises ValueError for a function that is not at the top level of a module: the result of a
     notebook's own function depends on cells that no key can see.
     """
-    return run(job, [kwargs], args)[0]
+    return run(job, [kwargs], args, at_once=1)[0]
 
 
 def run(
@@ -70,7 +70,8 @@ def run(
     """Return ``[job(*shared, **setting) for setting in settings]``, in that order.
 
     ``shared`` travels to each process once. ``at_once`` is the number of jobs side by side (1: in
-    this process, with all its threads). A job's own error ends the run; finished jobs stay.
+    this process, with all its threads). A job's own error ends the run; finished jobs stay. Results
+    are as a later run reads them: tensors on the CPU, named tuples as tuples.
     """
     common = [_code(job), *map(_plain, shared)]
     files = [_file(job, [*common, _plain(dict(setting))]) for setting in settings]
@@ -84,25 +85,34 @@ def run(
         leave=False,
         disable=silent,
     )
-    with bar, _running(job, [settings[i] for i in todo], shared, at_once) as finished:
-        for i, result in zip(todo, finished, strict=True):
-            results[i] = (result,)
-            _store(files[i], result)
+    with bar, _running(job, {i: settings[i] for i in todo}, shared, at_once) as finished:
+        for i, result in finished:
+            results[i] = (_store(files[i], result),)
             bar.update()
     return [found[0] for found in results]
 
 
 def _code(job: Callable[..., R]) -> list[str]:
-    """Return the name of a job and the hash of the code behind it."""
+    """Return the name of a job or a class and the hash of the code behind it."""
     module, name = getattr(job, "__module__", None), getattr(job, "__qualname__", "<partial>")
-    if "<" in name or module in (None, "__main__"):
+    if "<" in name or module == "__main__" or _owner(job) is not None:
         raise ValueError(
-            f"{name} cannot be kept: a job is a function at the top level of a module, such as the "
-            "chapter's study, since a key cannot see what a notebook's cells or closures hold"
+            f"{name}: results that depend on it cannot be kept, since a key cannot see what a "
+            "notebook's cells, a closure or an object hold. Use a function or a class at the top "
+            "level of a module, such as the chapter's study"
         )
-    if module.startswith(f"{fingerprint.PACKAGE}."):
+    if str(module).startswith(f"{fingerprint.PACKAGE}."):
         return [module, name, _package_code(module)]
-    return [module, name, Path(inspect.getsourcefile(job)).read_text(encoding="utf-8")]
+    try:
+        return [module, name, Path(inspect.getsourcefile(job)).read_text(encoding="utf-8")]
+    except TypeError:  # what is not written in Python
+        return [module, name, ""]
+
+
+def _owner(function: Any) -> Any:
+    """Return the object that a method is bound to; None for a function and for a class's own."""
+    owner = getattr(function, "__self__", None)
+    return None if isinstance(owner, type) or inspect.ismodule(owner) else owner
 
 
 @cache
@@ -113,14 +123,16 @@ def _package_code(module: str) -> str:
 def _plain(value: Any) -> Any:
     """Turn a value into one whose hash is the same in every process.
 
-    Tensors and networks count by value, objects with a ``digest()`` by that, functions by the code
-    they reach.
+    Tensors and networks count by value, objects with a ``digest()`` by that, functions and the
+    classes of networks by the code they reach.
     """
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
-        return value.float().numpy() if value.dtype == torch.bfloat16 else value.numpy()
+        shape = [str(value.dtype), list(value.shape)]
+        return shape if value.is_meta else [shape, np.ascontiguousarray(_array(value))]
     if isinstance(value, torch.nn.Module):
-        return [repr(value), value.training, _plain(value.state_dict())]
+        classes = {type(part) for part in value.modules()}
+        code = sorted(_code(kind) for kind in classes if not kind.__module__.startswith("torch"))
+        return [repr(value), value.training, _plain(value.state_dict()), code]
     if isinstance(value, torch.Generator):
         return value.get_state().numpy()
     if hasattr(value, "digest") and not isinstance(value, type):
@@ -134,14 +146,17 @@ def _plain(value: Any) -> Any:
         return [type(value).__qualname__, _plain(fields)]
     if isinstance(value, partial):
         return [_plain(value.func), _plain(value.args), _plain(value.keywords)]
+    if inspect.isroutine(value) and _owner(value) is not None:
+        function = getattr(value, "__func__", None)
+        return [_plain(_owner(value)), value.__qualname__, _plain(function)]
     if inspect.isroutine(value) or isinstance(value, type):
         return _code(value)
     return str(value) if isinstance(value, torch.device | torch.dtype | Path) else value
 
 
 def _file(job: Callable[..., R], key: list[Any]) -> Path:
-    digest = joblib.hash(key)
-    return paths.cache_dir() / job.__module__.rpartition(".")[0] / f"{job.__name__}-{digest}.npz"
+    folder = paths.cache_dir() / str(job.__module__).rpartition(".")[0]
+    return folder / f"{job.__name__}-{joblib.hash(key)}.npz"
 
 
 def _load(file: Path) -> tuple[Any] | None:
@@ -157,31 +172,45 @@ def _load(file: Path) -> tuple[Any] | None:
         return None
 
 
-def _store(file: Path, result: Any) -> None:
+def _store(file: Path, result: R) -> R:
     """Keep a result; a full disk or a read-only folder costs the copy, not the result."""
     arrays: dict[str, np.ndarray] = {}
-    tree = json.dumps(_packed(result, arrays)).encode()
+    tree = _packed(result, arrays)
+    text = np.frombuffer(json.dumps(tree).encode(), np.uint8)
     try:
         with atomic_path(file) as partial_file:
-            np.savez(partial_file, tree=np.frombuffer(tree, np.uint8), **arrays)
+            np.savez(partial_file, tree=text, **arrays)
     except OSError as error:
+        reason = error.strerror or error
+        name = file.stem.rpartition("-")[0]
         warnings.warn(
-            f"{file.name} could not be kept ({error}): it is lost at the end", stacklevel=3
+            f"{name}: results could not be kept in {file.parent} ({reason}); the next run computes "
+            "them again",
+            stacklevel=3,
         )
+    return _unpacked(tree, arrays)
+
+
+def _array(value: torch.Tensor) -> np.ndarray:
+    """Return a tensor's values; NumPy has no bfloat16, so that keeps only its bits."""
+    value = value.detach().cpu()
+    return (value.view(torch.int16) if value.dtype == torch.bfloat16 else value).numpy()
 
 
 def _packed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
     """Return ``value`` as JSON, with its arrays put into ``arrays``; raise TypeError for others."""
+    if isinstance(value, np.generic):
+        value = value.item()
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    if isinstance(value, np.generic):
-        return _packed(value.item(), arrays)
     if isinstance(value, np.ndarray | torch.Tensor):
         name = f"array{len(arrays)}"
         is_tensor = isinstance(value, torch.Tensor)
-        arrays[name] = value.detach().cpu().numpy() if is_tensor else value
+        arrays[name] = _array(value) if is_tensor else value
         if arrays[name].dtype.hasobject:
             raise TypeError("an array of objects cannot be kept: return numbers")
+        if is_tensor and value.dtype == torch.bfloat16:
+            return {"bfloat16": name}
         return {"tensor" if is_tensor else "array": name}
     if isinstance(value, list):
         return [_packed(item, arrays) for item in value]
@@ -191,10 +220,11 @@ def _packed(value: Any, arrays: dict[str, np.ndarray]) -> Any:
         pairs = [[_packed(k, arrays), _packed(v, arrays)] for k, v in value.items()]
         return {"dict": pairs}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {
-            f.name: _packed(getattr(value, f.name), arrays) for f in dataclasses.fields(value)
-        }
-        return {"class": [type(value).__module__, type(value).__qualname__], "fields": fields}
+        name = [type(value).__module__, type(value).__qualname__]
+        _dataclass(*name)
+        known = [f.name for f in dataclasses.fields(value) if f.init]
+        fields = {field: _packed(getattr(value, field), arrays) for field in known}
+        return {"class": name, "fields": fields}
     raise TypeError(
         f"a {type(value).__name__} cannot be kept: a job returns numbers, text, arrays, tensors, "
         "and lists, dicts and dataclasses of these"
@@ -210,6 +240,8 @@ def _unpacked(tree: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         return arrays[tree["array"]]
     if "tensor" in tree:
         return torch.from_numpy(arrays[tree["tensor"]])
+    if "bfloat16" in tree:
+        return torch.from_numpy(arrays[tree["bfloat16"]]).view(torch.bfloat16)
     if "tuple" in tree:
         return tuple(_unpacked(item, arrays) for item in tree["tuple"])
     if "dict" in tree:
@@ -221,35 +253,39 @@ def _unpacked(tree: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 def _dataclass(module: str, name: str) -> type:
     """Return a dataclass of the package; a file may name nothing else."""
     if not module.startswith(f"{fingerprint.PACKAGE}."):
-        raise ValueError(f"{module}.{name} is not of this package")
-    found = getattr(importlib.import_module(module), name)
+        raise TypeError(f"{module}.{name} is not of this package: only its dataclasses are kept")
+    found = getattr(importlib.import_module(module), name, None)
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise ValueError(f"{module}.{name} is no dataclass")
+        raise TypeError(f"{module}.{name} is no dataclass at the top level of a module")
     return found
 
 
 @contextmanager
 def _running(
     job: Callable[..., R],
-    settings: Sequence[Setting],
+    settings: Mapping[int, Setting],
     shared: Sequence[Any],
     at_once: int | None,
-) -> Iterator[Iterator[R]]:
-    """Yield the results in order, each as soon as it is there."""
-    at_once = at_once or processes()
-    if backend() == "dask" and at_once > 1:
+) -> Iterator[Iterator[tuple[int, R]]]:
+    """Yield the pairs of number and result, each as soon as it is there."""
+    if backend() == "dask" and at_once != 1:
         with _dask(shared):
-            calls = (joblib.delayed(_call)(job, setting, *shared) for setting in settings)
-            yield iter(joblib.Parallel()(calls))
-    elif at_once == 1 or len(settings) < 2:
-        yield (job(*shared, **setting) for setting in settings)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "shared.joblib"
-            joblib.dump(list(shared), file)
-            calls = (joblib.delayed(_call_with)(job, setting, str(file)) for setting in settings)
-            with joblib.parallel_config("loky", n_jobs=at_once, inner_max_num_threads=1):
-                yield joblib.Parallel(return_as="generator", pre_dispatch="n_jobs")(calls)
+            yield joblib.Parallel(return_as="generator_unordered")(
+                joblib.delayed(_call)(job, i, setting, *shared) for i, setting in settings.items()
+            )
+        return
+    at_once = at_once or processes()
+    if at_once == 1 or len(settings) < 2:
+        yield ((i, job(*shared, **setting)) for i, setting in settings.items())
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "shared.joblib"
+        joblib.dump(list(shared), file)
+        with joblib.parallel_config("loky", n_jobs=at_once, inner_max_num_threads=1):
+            yield joblib.Parallel(return_as="generator_unordered", pre_dispatch="n_jobs")(
+                joblib.delayed(_call_with)(job, i, setting, str(file))
+                for i, setting in settings.items()
+            )
 
 
 @contextmanager
@@ -269,14 +305,14 @@ def _dask(shared: Sequence[Any]) -> Iterator[None]:
             yield
 
 
-def _call(job: Callable[..., R], setting: Setting, *shared: Any) -> R:
+def _call(job: Callable[..., R], number: int, setting: Setting, *shared: Any) -> tuple[int, R]:
     """Run one job on one thread: the processes together fill the cores."""
     torch.set_num_threads(1)
-    return job(*shared, **setting)
+    return number, job(*shared, **setting)
 
 
-def _call_with(job: Callable[..., R], setting: Setting, file: str) -> R:
-    return _call(job, setting, *_shared(file))
+def _call_with(job: Callable[..., R], number: int, setting: Setting, file: str) -> tuple[int, R]:
+    return _call(job, number, setting, *_shared(file))
 
 
 @lru_cache(maxsize=1)

@@ -3,11 +3,16 @@
 import difflib
 import os
 import shutil
+import time
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from uuid import uuid4
+
+OLD_S = 24 * 3600
+"""Age at which what a killed run left behind is removed."""
 
 
 def root() -> Path:
@@ -89,9 +94,18 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     return f" Did you mean {near[0]!r}?" if near else ""
 
 
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what killed runs left in ``folder``: entries that match and are a day old."""
+    for path in folder.glob(pattern):
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime > OLD_S:
+                _remove(path)
+
+
 def _sibling(final: Path) -> Path:
     """Return a free hidden name in the same folder; the suffix stays, since writers read it."""
     final.parent.mkdir(parents=True, exist_ok=True)
+    sweep(final.parent, f".{escape(final.stem)}-????????.part*")
     return final.with_name(f".{final.stem}-{uuid4().hex[:8]}.part{final.suffix}")
 
 

@@ -49,11 +49,11 @@ class SaliencyBudget:
     """Side of the input, in pixels, where maps are scored over many pictures."""
     images: int = 200
     """Pictures that the scores are averaged over."""
-    samples: int = 10
+    samples: int = 15
     """Noisy copies of SmoothGrad."""
-    steps: int = 10
+    steps: int = 15
     """Gradients of an integral."""
-    masks: int = 60
+    masks: int = 100
     """Masks of RISE."""
     points: int = 51
     """Fractions of the pixels at which insertion and deletion are measured, over all pictures."""

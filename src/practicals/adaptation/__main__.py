@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from .kept import evaluate, kept_models, load_model
+from .kept import evaluate, kept_models, load_model, read_folder
 
 DESCRIPTION = "Domain adaptation from MNIST to MNIST-M: test the networks that are kept."
 
@@ -26,11 +26,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     options = _parser().parse_args(arguments)
     try:
-        models = options.model or kept_models()
-        for file in models:
-            right, n = evaluate(load_model(file), options.folder, options.labels)
-            print(f"{file.stem:<36}accuracy {right / n:.4f}  ({right} of {n})")
+        # All networks first: a bad one should not cost the time of reading the folder.
+        nets = {file: load_model(file) for file in options.model or kept_models()}
+        views, y = read_folder(options.folder, options.labels)
+        for file, net in nets.items():
+            print(f"{file.stem:<36}{evaluate(net, views, y)}")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,7 +1,10 @@
 """Trained networks as small files, and their accuracy on a folder of pictures."""
 
-from dataclasses import asdict
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -12,6 +15,9 @@ from . import scores
 from .networks import AdaptationNet, Design
 from .study import Outcome, rebuild
 
+Views = Mapping[str, torch.Tensor]
+"""The same digits, uint8 (n, 3, 28, 28), by the way in which they came to this size."""
+
 
 def save_model(file: Path, outcome: Outcome) -> None:
     """Write a network in half precision, without the domain classifier that no one evaluates."""
@@ -20,28 +26,75 @@ def save_model(file: Path, outcome: Outcome) -> None:
         for name, value in outcome.state.items()
         if not name.startswith("domain_head")
     }
-    with atomic_path(file) as partial:
-        torch.save({"design": asdict(outcome.design), "state": kept}, partial)
+    # To a stream: torch would write the temporary file's name into the archive.
+    with atomic_path(file) as partial, partial.open("wb") as stream:
+        torch.save({"design": asdict(outcome.design), "state": kept}, stream)
 
 
 def load_model(file: Path) -> AdaptationNet:
-    """Return a network that ``save_model`` wrote, in evaluation mode."""
-    found = torch.load(file, map_location="cpu", weights_only=True)
-    return rebuild(Design(**found["design"]), found["state"])
+    """Return a network that ``save_model`` wrote, in evaluation mode.
+
+    Raise ValueError for a file that is damaged, comes from elsewhere or lacks weights, and
+    FileNotFoundError where there is none.
+    """
+    try:
+        found = _read(file)
+        _refuse_no_numbers(found["state"])
+        return rebuild(Design(**found["design"]), found["state"])
+    except OSError:
+        raise
+    except Exception as error:  # whatever a foreign file provokes, the answer is the same
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise ValueError(
+            f"{file} is damaged, or no network that chapter 5 kept ({reason}): "
+            "name another file, or run notebook 5 again"
+        ) from error
 
 
-def evaluate(net: AdaptationNet, folder: Path, labels: Path | None = None) -> tuple[int, int]:
-    """Return how many pictures of ``folder`` the network reads rightly, and how many there are.
+def _read(file: Path) -> dict[str, Any]:
+    """Return what ``torch.save`` wrote; raise where a checksum of the file does not fit."""
+    with zipfile.ZipFile(file) as parts:
+        if altered := parts.testzip():
+            raise ValueError(f"the checksum of its part {altered} does not fit")
+    return torch.load(file, map_location="cpu", weights_only=True)
+
+
+def _refuse_no_numbers(state: Mapping[str, torch.Tensor]) -> None:
+    for name, value in state.items():
+        if not torch.isfinite(value).all():
+            raise ValueError(f"{name} holds values that are no numbers")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How many pictures a network read rightly, of how many, and how they came to 28 × 28."""
+
+    right: int
+    n: int
+    way: str
+
+    def __str__(self) -> str:
+        return f"accuracy {self.right / self.n:.4f}  ({self.right} of {self.n}, {self.way})"
+
+
+def read_folder(folder: Path, labels: Path | None = None) -> tuple[Views, torch.Tensor]:
+    """Return the digits of ``folder`` by each way to 28 × 28, and their labels.
 
     ``labels`` is a file of lines ``name label``; by default the one .txt file in the folder.
-    Pictures larger than 28 × 28 are resized or cropped, whichever gives the higher information
-    (which reads no label).
+    Pictures of 32 × 32 are both cropped and resized.
     """
     pixels, y = digits.read_labelled(folder, labels or _labels_of(folder))
-    ways = ("resize",) if pixels.shape[1:3] == (28, 28) else ("resize", "crop")
-    found = [scores.probabilities(net, digits.to_side(pixels, way)) for way in ways]
-    p = max(found, key=scores.information)
-    return int((p.argmax(1) == y).sum()), len(y)
+    if pixels.shape[1] == digits.SIDE:
+        return {"as they are": digits.to_side(pixels)}, y
+    ways = {"resized": "resize", "centre crop": "crop"}
+    return {title: digits.to_side(pixels, how) for title, how in ways.items()}, y
+
+
+def evaluate(net: AdaptationNet, views: Views, y: torch.Tensor) -> Evaluation:
+    """Test a network on the view with the higher information, which reads no label."""
+    found = {way: scores.probabilities(net, x) for way, x in views.items()}
+    way = max(found, key=lambda way: scores.information(found[way]))
+    return Evaluation(int((found[way].argmax(1) == y).sum()), len(y), way)
 
 
 def _labels_of(folder: Path) -> Path:

@@ -102,7 +102,7 @@ class Student:
         target: torch.Tensor,
         seed: int,
     ) -> None:
-        self.net, self.recipe = net, recipe
+        self.net, self.recipe, self.seed = net, recipe, seed
         self.source, self.target = source, target
         self.rng = torch.Generator().manual_seed(seed)
         self.sgd = torch.optim.SGD(
@@ -121,7 +121,8 @@ class Student:
 
         All are shifted: a pseudo-label given to the plain picture must also hold for its moved
         copy. Source pictures are inverted at random as before; the target's need not be, since
-        they hold dark and bright ink already.
+        they hold dark and bright ink already. Here the source's held-out pictures take part: no
+        score of a round reads them.
         """
         size = self.recipe.batch_size
         x, y = self.source
@@ -149,21 +150,17 @@ class Student:
 
 
 def refine(
-    net: AdaptationNet,
-    recipe: PseudoRecipe,
-    source: tuple[torch.Tensor, torch.Tensor],
-    target: torch.Tensor,
-    seed: int,
+    student: Student,
     watch: Callable[[AdaptationNet], float],
     report: Callable[[torch.Tensor, torch.Tensor], Sequence[scores.Confidence]],
     bar: bool = False,
 ) -> Refined:
-    """Label the target with ``net``, train ``net`` in place on what is certain, and repeat.
+    """Label the target with a network, train it in place on what is certain, and repeat.
 
-    ``source`` is (pixels, labels), ``target`` pixels alone. ``watch(net)`` and
-    ``report(index, probabilities)`` may see target labels; nothing is decided by them.
+    ``watch(net)`` and ``report(index, probabilities)`` may see target labels; nothing is decided
+    by them.
     """
-    student = Student(net, recipe, source, target, seed)
+    net, recipe, target = student.net, student.recipe, student.target
     unseen = target[-held_out(len(target)) :]
     best, chosen, rounds = _copy(net), -1, []
     highest = scores.information(scores.probabilities(net, unseen))
@@ -177,7 +174,7 @@ def refine(
         rounds.append(Round(len(index) / len(pool), found, tuple(report(pool, p)), watch(net)))
         if found > highest:
             best, chosen, highest = _copy(net), number, found
-    return Refined(recipe, seed, best, tuple(rounds), chosen)
+    return Refined(recipe, student.seed, best, tuple(rounds), chosen)
 
 
 def _copy(net: AdaptationNet) -> dict[str, torch.Tensor]:

@@ -12,7 +12,7 @@ from ..data.digits import Digits
 from . import scores
 from .domains import Domains
 from .networks import AdaptationNet, Design
-from .pseudo_labels import PseudoRecipe, Refined, refine
+from .pseudo_labels import PseudoRecipe, Refined, Student, refine
 from .recipes import Recipe
 from .training import Check, State, Trainer, fit, held_out
 
@@ -66,9 +66,16 @@ class Outcome:
 
 
 def rebuild(design: Design, state: State) -> AdaptationNet:
-    """Return a network of that design with those weights, in evaluation mode."""
+    """Return a network of that design with those weights, in evaluation mode.
+
+    The domain classifier alone may be absent. Raise ValueError for other names that are.
+    """
     net = AdaptationNet(design)
-    net.load_state_dict({name: value.float() for name, value in state.items()}, strict=False)
+    weights = {name: value.float() for name, value in state.items()}
+    absent, foreign = net.load_state_dict(weights, strict=False)
+    absent = [name for name in absent if not name.startswith("domain_head")]
+    if absent or foreign:
+        raise ValueError(f"weights that are absent: {absent}, and that are unknown: {foreign}")
     return net.to(memory_format=torch.channels_last).eval()
 
 
@@ -133,11 +140,7 @@ def teach_itself(
     source = (domains.source.x.to(device), domains.source.y.to(device))
     y = domains.target.y
     refined = refine(
-        net,
-        recipe,
-        source,
-        domains.target.x.to(device),
-        teacher.seed,
+        Student(net, recipe, source, domains.target.x.to(device), teacher.seed),
         accuracy_on(domains.target_test.first(WATCHED)),
         lambda index, p: scores.confidence_curve(p.cpu(), y[index.cpu()], THRESHOLDS),
         bar,

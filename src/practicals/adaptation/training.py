@@ -20,12 +20,12 @@ from .networks import AdaptationNet
 from .recipes import Recipe, augmented, ganin_decay, lambda_at, one_cycle
 
 HELD_OUT = 2000
-"""Pictures at the end of each training set that no step sees; they serve the validators."""
+"""Pictures at the end of each training set that no step sees, at most; see ``held_out``."""
 State = dict[str, torch.Tensor]
 
 
 def held_out(n: int) -> int:
-    """Return how many of ``n`` pictures, the last ones, no step sees."""
+    """Return how many of ``n`` pictures, the last ones, no step sees: the validators read them."""
     return min(HELD_OUT, n // 5)
 
 

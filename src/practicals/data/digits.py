@@ -70,6 +70,8 @@ def as_rgb(x: np.ndarray, y: np.ndarray) -> Digits:
 
 SIDE = 28
 """Side of every digit, in pixels."""
+SIDES = (SIDE, 32)
+"""Sides of pictures that are read; in those of 32 pixels a digit has two more on every side."""
 ARCHIVE = "mnist_m"
 """Folder of the authors' own archive below the data folder, where a user has it."""
 
@@ -77,34 +79,58 @@ ARCHIVE = "mnist_m"
 def read_labelled(folder: Path, labels: Path) -> tuple[np.ndarray, torch.Tensor]:
     """Read the RGB pictures of ``folder`` that ``labels`` names, a ``name label`` on each line.
 
-    Return uint8 pixels (n, H, W, 3), all of one size, and int64 labels (n,). Raise ValueError,
-    with the line, for a line of another form, a missing picture or one of another size.
+    Return uint8 pixels (n, side, side, 3), all of one side, 28 or 32, and int64 labels (n,). Raise
+    ValueError, with the line, for a line of another form, a missing picture or one of another size.
     """
     pixels, y = [], []
-    for number, line in enumerate(labels.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(_lines(labels), 1):
         if not line.strip():
             continue
+        where = f"{labels.name}, line {number}"
         name, _, label = line.strip().rpartition(" ")
-        if not name or not label.isdigit() or int(label) > 9:
-            raise ValueError(f"{labels.name}, line {number}: expected 'name label', got {line!r}")
-        pixels.append(np.asarray(images.read(folder / name.strip())))
+        if not name or label not in tuple("0123456789"):
+            raise ValueError(f"{where}: expected 'name label', got {line!r}")
+        picture = np.asarray(images.read(folder / name.strip()))
+        _refuse_size(picture, f"{where}: {name.strip()} has")
+        if pixels and picture.shape != pixels[0].shape:
+            raise ValueError(f"{where}: {name.strip()} has another size than those before it")
+        pixels.append(picture)
         y.append(int(label))
-        if pixels[-1].shape != pixels[0].shape:
-            raise ValueError(f"{labels.name}, line {number}: {name} has another size")
     if not pixels:
         raise ValueError(f"{labels} names no pictures")
     return np.stack(pixels), torch.tensor(y)
 
 
+def _lines(labels: Path) -> list[str]:
+    """Return the lines of a text in UTF-8, with or without its mark; raise ValueError for others.
+
+    UTF-16 without a mark is valid UTF-8 with a zero in every other byte.
+    """
+    content = labels.read_bytes()
+    try:
+        if 0 in content:
+            raise ValueError("a byte is zero, as in UTF-16")
+        return content.decode("utf-8-sig").splitlines()
+    except ValueError as error:
+        raise ValueError(f"{labels} is no text in UTF-8 ({error}): save it as UTF-8") from None
+
+
+def _refuse_size(picture: np.ndarray, subject: str) -> None:
+    height, width = picture.shape[:2]
+    if height != width or height not in SIDES:
+        raise ValueError(f"{subject} {width} × {height} pixels: expected 28 × 28 or 32 × 32")
+
+
 def to_side(pixels: np.ndarray, how: str = "resize") -> torch.Tensor:
-    """Return pictures (n, H, W, 3) as uint8 (n, 3, 28, 28), by ``resize`` or by centre ``crop``."""
+    """Return pictures (n, H, W, 3) as uint8 (n, 3, 28, 28), by ``resize`` or by centre ``crop``.
+
+    In the authors' 32 × 32 pictures digits lie unscaled, so that the crop keeps their size.
+    """
+    _refuse_size(pixels[0], "the pictures have")
     x = torch.from_numpy(pixels).permute(0, 3, 1, 2)
-    height, width = x.shape[-2:]
-    if height < SIDE or width < SIDE:
-        raise ValueError(f"pictures of {width} × {height} pixels: expected 28 × 28 or 32 × 32")
     if how == "crop":
-        top, left = (height - SIDE) // 2, (width - SIDE) // 2
-        return x[..., top : top + SIDE, left : left + SIDE].contiguous()
+        edge = (x.shape[-1] - SIDE) // 2
+        return x[..., edge : edge + SIDE, edge : edge + SIDE].contiguous()
     resized = torch.nn.functional.interpolate(
         x.float(), size=(SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False
     )
@@ -114,10 +140,15 @@ def to_side(pixels: np.ndarray, how: str = "resize") -> torch.Tensor:
 def archive(split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the ``train`` (59,001) or ``test`` (9,001) digits of the authors' own archive.
 
-    Pixels are uint8 (n, 3, 28, 28), the centres of 32 × 32 pictures, whose digits lie unscaled in a
-    border of two pixels; labels are int64 (n,).
+    Pixels are uint8 (n, 3, 28, 28), the centres of 32 × 32 pictures; labels are int64 (n,). Raise
+    FileNotFoundError, saying what has to lie where, without the archive.
     """
     root = paths.data_dir() / ARCHIVE
     labels = root / f"mnist_m_{split}_labels.txt"
+    if not labels.is_file():
+        raise FileNotFoundError(
+            f"{labels} is not there: unpack the authors' MNIST-M, so that {ARCHIVE}/ below the "
+            f"data folder holds mnist_m_{split}/ and mnist_m_{split}_labels.txt"
+        )
     pixels, y = read_labelled(root / f"mnist_m_{split}", labels)
     return to_side(pixels, "crop"), y

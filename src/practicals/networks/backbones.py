@@ -5,14 +5,19 @@ from itertools import pairwise
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..data import fetch
 from ..runtime import device, fastest_dtype
-from . import deep_compression, smallvgg
+from . import deep_compression, googlenet, smallvgg
 from .zoo import NETWORKS, Network, Steps, nearest
 
 State = dict[str, torch.Tensor]
+
+
+SAME_PADDED = "mobilenet_v2-coral.pth"
+"""Weights from TensorFlow, whose strided convolutions pad on the right and below only."""
 
 
 class MissingWeights(RuntimeError):
@@ -28,6 +33,7 @@ class Normalise(nn.Module):
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the pixels (n, 3, H, W) normalised."""
         return (x - self.mean) / self.std
 
 
@@ -138,7 +144,8 @@ def _state(name: str) -> tuple[State, str]:
     if file.endswith(".net"):
         return deep_compression.load(path), file
     state = torch.load(path, map_location="cpu", weights_only=True)
-    return {key: value.float() for key, value in state.items()}, file
+    state = {key: value.float() for key, value in state.items()}
+    return googlenet.from_caffe(state) if name == "googlenet" else state, file
 
 
 def load(name: str) -> Backbone:
@@ -159,6 +166,10 @@ def from_state(name: str, state: State, source: str = "the caller's weights") ->
     known = _record(name)
     with torch.device("meta"):
         net = known.make()
+    if source == SAME_PADDED:
+        pad_like_tensorflow(net)
+    if not known.classifies:
+        state = {key: value for key, value in state.items() if key in net.state_dict()}
     unexpected = net.load_state_dict(state, strict=False, assign=True).unexpected_keys
     if unexpected:
         raise ValueError(f"{source} is not a state dict of {name}: unexpected {unexpected[:3]}")
@@ -167,6 +178,30 @@ def from_state(name: str, state: State, source: str = "the caller's weights") ->
     backbone = Backbone(name, known.split(without_inplace(net)))
     backbone.source = source
     return backbone.eval().requires_grad_(False)
+
+
+class SameConv2d(nn.Conv2d):
+    """A 3 × 3 convolution of stride 2 padded as TensorFlow's SAME does even sides: 0 before, 1
+    after."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return maps of half the size."""
+        return F.conv2d(
+            F.pad(x, (0, 1, 0, 1)),
+            self.weight,
+            self.bias,
+            self.stride,
+            0,
+            self.dilation,
+            self.groups,
+        )
+
+
+def pad_like_tensorflow(net: nn.Module) -> None:
+    """Let every strided 3 × 3 convolution of ``net`` pad on the right and below, in place."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding == (1, 1):
+            module.__class__ = SameConv2d
 
 
 def without_inplace(module: nn.Module) -> nn.Module:

@@ -64,7 +64,7 @@ def accuracy(net: nn.Module, x: torch.Tensor, y: torch.Tensor, batch_size: int =
     return (scores(net, x, batch_size).argmax(1) == y).float().mean().item()
 
 
-def fit(
+def fit(  # noqa: PLR0913 (one loop for every classifier)
     net: nn.Module,
     x: torch.Tensor,
     y: torch.Tensor,

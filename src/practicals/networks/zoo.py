@@ -12,7 +12,7 @@ from torchvision import models
 
 from ..data.images import IMAGENET_MEAN, IMAGENET_STD
 from ..paths import did_you_mean
-from . import smallvgg
+from . import googlenet, inception, smallvgg
 
 Steps = OrderedDict[str, nn.Module]
 
@@ -80,6 +80,8 @@ class Network:
     """Fine-tuning trains what comes behind this layer."""
     grad_cam: str
     """The last layer that still has positions."""
+    classifies: bool = True
+    """Whether the network ends in the scores of ImageNet's 1,000 classes; else: features only."""
     weights: tuple[str, ...] = ()
     """Files that hold the weights; the first is complete and torchvision's own."""
     size: int = 224
@@ -98,7 +100,7 @@ NETWORKS: dict[str, Network] = {
         stages=("pool1", "pool2", "pool3", "pool4", "pool5", "relu6", "relu7", "fc8"),
         cut="pool4",
         grad_cam="relu5_3",
-        weights=("vgg16-397923af.pth", "vgg16-oxford-blocks12.pth"),
+        weights=("vgg16-397923af.pth", "vgg16-oxford-blocks123.pth"),
         on_request=True,
     ),
     "squeezenet1_0": Network(
@@ -118,6 +120,29 @@ NETWORKS: dict[str, Network] = {
         cut="block15",
         grad_cam="conv18",
         weights=("mobilenet_v2-b0353104.pth", "mobilenet_v2-coral.pth"),
+    ),
+    "googlenet": Network(
+        title="GoogLeNet",
+        make=googlenet.GoogLeNet,
+        split=googlenet.steps,
+        stages=("pool1", "pool2", *googlenet.WIDTHS, "pool", "fc"),
+        cut="pool4",
+        grad_cam="i5b",
+        weights=("googlenet-bvlc.pth",),
+        mean=(123 / 255, 117 / 255, 104 / 255),
+        std=(1 / 255,) * 3,
+    ),
+    "inception_v3": Network(
+        title="Inception v3 (trunk)",
+        make=inception.Trunk,
+        split=inception.steps,
+        stages=("maxpool1", "maxpool2", *inception.LAYERS[7:]),
+        cut="Mixed_6e",
+        grad_cam="Mixed_7a",
+        classifies=False,
+        weights=("inception_v3-trunk.pth",),
+        mean=(0.5,) * 3,
+        std=(0.5,) * 3,
     ),
     "smallvgg": Network(
         title="small VGG",

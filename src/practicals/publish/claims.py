@@ -1,13 +1,18 @@
 """Claims: every conclusion that is drawn, what it stands on, and whether it holds."""
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from .. import stats
 from . import numerals
 
 LEVEL = 0.05
 """Largest p-value, after Holm's correction over the chapter, that supports a difference."""
+EQUIVALENCE = "two one-sided"
+"""How the name of a test begins whose small p-value means that an effect is small."""
 EXPECTED = {
     "higher": "the effect is positive",
     "lower": "the effect is negative",
@@ -84,13 +89,20 @@ def make(
         raise ClaimError(f"claim {key!r}: expect {expect!r}, expected one of {sorted(EXPECTED)}")
     if not sentence.strip() or sentence.rstrip().endswith("."):
         raise ClaimError(f"claim {key!r}: write one sentence, without its full stop")
-    if (expect == "true") == isinstance(test, stats.Test):
+    if not isinstance(test, bool | np.bool_ if expect == "true" else stats.Test):
         raise ClaimError(
             f"claim {key!r}: expect='true' goes with True or False, everything else with a Test "
             "of practicals.stats"
         )
     if expect == "true":
         return Claim(key, sentence, expect, fact=bool(test), published=published)
+    if not all(map(math.isfinite, (test.effect, test.low, test.high, test.p))):
+        raise ClaimError(f"claim {key!r}: its test is not finite: {test}")
+    if (expect == "equal") != test.name.startswith(EQUIVALENCE) and expect != "undecided":
+        raise ClaimError(
+            f"claim {key!r}: expect='equal' goes with practicals.stats.equivalent, 'higher' and "
+            "'lower' with the other tests"
+        )
     return Claim(key, sentence, expect, test, published=published)
 
 
@@ -107,8 +119,3 @@ def corrected(claims: Iterable[Claim]) -> list[Claim]:
         replace(c, p_holm=p.get(i, c.test.p)) if c.test is not None else c
         for i, c in enumerate(claims)
     ]
-
-
-def by_entry(entries: Mapping[str, Mapping[str, object]]) -> list[str]:
-    """Return the keys of a ledger's claims that do not hold."""
-    return [key for key, entry in entries.items() if not entry["holds"]]

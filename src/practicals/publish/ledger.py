@@ -25,7 +25,7 @@ from practicals.publish.tables import Cell, Row, Table, with_published
 KEY = re.compile(r"[a-z0-9_]+")
 NAME = re.compile(r"[a-zA-Z0-9-]+")
 RANGES = {"fraction": (0, 1), "points": (-1, 1), "seconds": (0, float("inf"))}
-SPREADS = ("se", "sd over seeds", "sd over pictures", "sd over splits", "sd over classes")
+SPREADS = ("se", *(f"sd over {what}" for what in "seeds pictures mosaics splits classes".split()))
 FORMS = {
     "value": numerals.res,
     "pm": numerals.respm,
@@ -71,8 +71,8 @@ class Ledger:
         """Keep the number ``value`` under ``key``, with its spread, sample size and seeds.
 
         ``spread`` says what ``std`` is, one of ``SPREADS``. ``unit`` is one of ``numerals.UNITS``;
-        fractions are held in [0, 1]. Raises LedgerError for a badly formed key, for a value or a
-        spread that is not finite, and, while a notebook is rendered, for a duplicate.
+        fractions are held in [0, 1]. Raises LedgerError for a badly formed key, a number that is
+        not finite, for a negative spread, and, while a notebook is rendered, for a duplicate.
         """
         self._refuse_key(key, KEY, self.values)
         facts = {"std": std, "spread": spread, "n": n, "seeds": seeds, "unit": unit, **extra}
@@ -87,6 +87,17 @@ class Ledger:
         mean, std = stats.mean_std(values)
         facts = {"std": std, "n": len(values), "unit": unit, "spread": "sd over pictures"} | facts
         self.record(key, mean, se=std / math.sqrt(len(values)), **facts)
+
+    def samples(
+        self, nested: Mapping[str, Mapping[str, Any]], key: str, unit: str = "number", **facts: Any
+    ) -> None:
+        """Keep ``nested[a][b]``, one value per picture each, under ``key`` with both in it.
+
+        ``key`` holds two ``{}``; a slash in a name becomes an underscore.
+        """
+        for outer, inner in nested.items():
+            for name, values in inner.items():
+                self.sample(key.format(outer, name.replace("/", "_")), values, unit, **facts)
 
     def cell(self, key: str, form: str = "value", bold: bool = False) -> Cell:
         """Return a table cell with a recorded number; ``form`` is one of ``FORMS``."""
@@ -153,11 +164,7 @@ class Ledger:
         Lines are kept as PDF and PNG; ``raster`` figures, of photographs or maps, as JPEG. ``alt``
         says in words what is seen. The figure is closed.
         """
-        self._refuse_key(name, NAME, self.figures)
-        if not caption.strip() or not alt.strip():
-            raise LedgerError(
-                f"figure {name!r}: say what it shows (caption) and what is seen (alt)"
-            )
+        self._refuse_figure(name, caption, alt)
         mark = "" if self.profile.is_published else self.profile.name
         suffixes = ("jpg",) if raster else ("pdf", "png")
         drawn = {f"{self.stem}-{name}.{s}": figures.as_bytes(fig, s, mark) for s in suffixes}
@@ -169,7 +176,7 @@ class Ledger:
         self, name: str, frames: Sequence[np.ndarray], caption: str, alt: str, frame_ms: int = 100
     ) -> "Picture":
         """Keep ``frames``, uint8 (H, W, 3), as a GIF, and return it with its caption."""
-        self._refuse_key(name, NAME, self.figures)
+        self._refuse_figure(name, caption, alt)
         content = figures.animation(frames, frame_ms)
         self._keep_figure(name, {f"{self.stem}-{name}.gif": content}, caption, alt)
         return Picture(content, "gif", caption, alt)
@@ -252,6 +259,13 @@ class Ledger:
             "figures": self.figures,
         }
 
+    def _refuse_figure(self, name: str, caption: str, alt: str) -> None:
+        self._refuse_key(name, NAME, self.figures)
+        if not caption.strip() or not alt.strip():
+            raise LedgerError(
+                f"figure {name!r}: say what it shows (caption) and what is seen (alt)"
+            )
+
     def _refuse_key(self, key: str, form: re.Pattern[str], known: Mapping[str, Any]) -> None:
         if not form.fullmatch(key):
             raise LedgerError(f"key {key!r}: expected only characters of {form.pattern}")
@@ -285,9 +299,12 @@ class Picture:
 
 @cache
 def published(stem: str) -> dict[str, Any]:
-    """Return the published ledger of a notebook, empty where there is none."""
+    """Return the published ledger of a notebook, empty where there is none that can be read."""
     path = paths.generated_dir("full") / f"{stem}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -308,12 +325,14 @@ def _refuse_bad_numbers(key: str, entry: dict[str, Any]) -> None:
         raise LedgerError(f"{key!r}: spread {spread!r}, expected one of {SPREADS}")
     if unit not in numerals.UNITS:
         raise LedgerError(f"{key!r}: unit {unit!r}, expected one of {numerals.UNITS}")
-    for name in ("value", "std", "n"):
+    for name in ("value", "std", "se", "n"):
         number = entry.get(name, 0)
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise LedgerError(f"{key!r}: {name} must be a number, not {number!r}")
         if not math.isfinite(number):
             raise LedgerError(f"{key!r}: {name} is {number}: only finite numbers are recorded")
+        if name != "value" and number < 0:
+            raise LedgerError(f"{key!r}: {name} is {number}, and cannot be negative")
     low, high = RANGES.get(unit, (-math.inf, math.inf))
     if not low <= entry["value"] <= high:
         raise LedgerError(f"{key!r}: {entry['value']} as {unit} lies outside [{low}, {high}]")

@@ -12,7 +12,7 @@ from IPython.display import HTML, Code
 
 from .. import figures, runtime
 from .. import profile as profiles
-from .ledger import Ledger
+from .ledger import Ledger, is_strict
 
 NOT_PUBLISHED = (
     "The readings in the text describe the published run (profile full); what you see below is "
@@ -86,6 +86,18 @@ def begin(stem: str, profile: str | None = None) -> Session:
     # joblib warns in red of a worker's memory, which each finished job gives back.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
     return Session(now, profiles.budget(stem, now), Ledger(stem, now), time.perf_counter())
+
+
+def picker(draw: Callable[..., None], **options: Any) -> None:
+    """Draw the published state, and below it a knob for each of ``options`` while a kernel runs.
+
+    ``draw`` has a default for every option. A rendered notebook keeps the published state alone.
+    """
+    draw()
+    if not is_strict():
+        from ipywidgets import interact  # here: rendering has no use for it
+
+        interact(draw, **options)
 
 
 def show_source(*definitions: Callable) -> Code:

@@ -62,7 +62,7 @@ def noisy(x: torch.Tensor, noise: float, generator: torch.Generator | None = Non
     return x + noise * spread * torch.randn(x.shape, generator=generator).to(x)
 
 
-def smoothgrad(
+def smoothgrad(  # noqa: PLR0913 (the knobs of the paper, all with defaults)
     net: nn.Module,
     x: torch.Tensor,
     y: torch.Tensor,

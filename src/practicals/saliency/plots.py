@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..figures import PALETTE, TEXT_WIDTH
+from .localisation import by_colour, by_threshold
 
 Spread = tuple[float, float]
 """A mean and its standard error."""
@@ -40,7 +42,7 @@ def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
         ax.imshow(content)
     elif content is not None:
         heat(ax, content)
-    ax.text(0.5, -0.02, title, transform=ax.transAxes, ha="center", va="top", fontsize=5.5)
+    ax.text(0.5, -0.02, title, transform=ax.transAxes, ha="center", va="top", fontsize=7)
     ax.set(xticks=(), yticks=())
     ax.spines[:].set_visible(False)
 
@@ -53,7 +55,7 @@ def grid(
     """Draw pictures (H, W, 3) and maps (H, W) in rows; a cell may carry a line of text below."""
     width = TEXT_WIDTH / len(cells[0])
     below = any(isinstance(cell, tuple) for row in cells for cell in row)
-    size = (TEXT_WIDTH, (width + 0.13 * below) * len(cells) + 0.25)
+    size = (TEXT_WIDTH, (width + 0.16 * below) * len(cells) + 0.25)
     fig, axes = plt.subplots(
         len(cells), len(cells[0]), figsize=size, squeeze=False, layout="constrained"
     )
@@ -67,14 +69,36 @@ def grid(
     return fig
 
 
+def show(picture: torch.Tensor, heat: torch.Tensor, title: str = "") -> None:
+    """Show a picture (3, H, W) in [0, 1] and a map (h, w) beside it; nothing is kept."""
+    pixels = picture.detach().cpu().permute(1, 2, 0).clamp(0, 1).numpy()
+    values = heat.detach().cpu().numpy()
+    _, (left, right) = plt.subplots(1, 2, figsize=(TEXT_WIDTH * 0.7, TEXT_WIDTH * 0.35))
+    _cell(left, (pixels, title))
+    _cell(right, values)
+
+
+def spreads(values: Mapping[str, np.ndarray], xlabel: str) -> Figure:
+    """Draw one row of dots per name, a dot per picture, and the row's mean as a bar."""
+    fig, ax = plt.subplots(figsize=(TEXT_WIDTH, 0.3 * len(values) + 0.7))
+    for row, found in enumerate(values.values()):
+        # The golden ratio spreads dots evenly without chance.
+        height = row + 0.5 * ((np.arange(len(found)) * 0.618) % 1 - 0.5)
+        ax.plot(found, height, ".", ms=4, alpha=0.6, color=PALETTE[0], mew=0)
+        ax.plot([np.mean(found)] * 2, [row - 0.38, row + 0.38], color=PALETTE[1], lw=2)
+    ax.set_yticks(range(len(values)), list(values))
+    ax.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.5))
+    ax.grid(axis="x", alpha=0.3)
+    return fig
+
+
 def curve_panels(
-    fractions: Sequence[float],
-    curves: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]],
+    curves: Mapping[str, Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray]]]],
     controls: Sequence[str],
 ) -> Figure:
     """Draw mean curves: a row per network, a panel per score, a line per method.
 
-    ``curves[network][score][method]`` holds the mean probability after each fraction.
+    ``curves[network][score][method]`` holds fractions and the mean probability at each.
     """
     panels = max(len(scores) for scores in curves.values())
     size = (TEXT_WIDTH, 2.5 * len(curves) + 0.3)
@@ -84,7 +108,7 @@ def curve_panels(
     for row, (network, scores) in zip(axes, curves.items(), strict=True):
         for ax, (score, lines) in zip(row, scores.items(), strict=False):
             colours = colours_of(list(lines), controls)
-            for name, values in lines.items():
+            for name, (fractions, values) in lines.items():
                 style = "--" if name in controls else "-"
                 ax.plot(fractions, values, style, color=colours[name], label=name)
             ax.set(title=f"{network}: {score}", ylim=(0, 1))
@@ -163,6 +187,22 @@ def agreement(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figur
         ax.set_yticks(range(len(names)), names)
         ax.set_title(network)
     return fig
+
+
+def outline_rows(
+    heats: Mapping[str, torch.Tensor], pixels: np.ndarray, chosen: Sequence[int]
+) -> tuple[list[str], list[list[tuple[np.ndarray, np.ndarray, str]]]]:
+    """Return column titles and, for each chosen picture, its outlines from every map, both ways."""
+    rows = []
+    for i in chosen:
+        picture, row = pixels[i], []
+        for maps in heats.values():
+            heat = maps[i].numpy()
+            row += [(picture, by_threshold(heat), ""), (picture, by_colour(picture, heat), "")]
+        rows.append(row)
+    titles = {"gradient": "gradient", "grad_cam": "Grad-CAM"}
+    heads = [f"{titles[name]}, {way}" for name in heats for way in ("threshold", "colours")]
+    return heads, rows
 
 
 def outlines(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,24 @@ import torch
 from scipy import stats
 
 from .. import jobs
-from ..data import pictures
+from ..data import images, pictures
 from ..data.images import IMAGENET_MEAN, IMAGENET_STD
 from ..networks import backbones, smallvgg, training
 from ..networks.backbones import Backbone
-from ..stats import Test, paired
 from . import maps as methods_of
 from .faithfulness import BASELINES, curves, grid, infidelity
-from .localisation import Box, box_iou, by_colour, by_threshold, inside, mosaics, pointing
-from .methods import Effort, Method, run_all, table
+from .localisation import (
+    HAND_BOXES,
+    Box,
+    box_iou,
+    box_of,
+    by_colour,
+    by_threshold,
+    inside,
+    mosaics,
+    pointing,
+)
+from .methods import Effort, run_all, table
 from .rise import rise
 from .sanity import cascade, completeness_gap, fading, spearman, ssim, stages_of
 
@@ -68,16 +78,6 @@ def draw(real: bool, count: int, seed: int) -> pictures.ImageSet:
     return found.subset(np.random.default_rng(seed).permutation(len(found))[:count])
 
 
-def mean_curve(fractions: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fractions that any picture saw, in order, and the mean value at each.
-
-    Both arguments have shape (n, each): every picture saw a few fractions of its own.
-    """
-    places, index = np.unique(fractions.round(9), return_inverse=True)
-    counts = np.bincount(index.ravel())
-    return places, np.bincount(index.ravel(), values.ravel()) / counts
-
-
 def joined(parts: Sequence[Found]) -> Found:
     """Return the arrays of several parts one after another."""
     return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
@@ -86,7 +86,7 @@ def joined(parts: Sequence[Found]) -> Found:
 def by_parts(
     job: Any, net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort, **others: Any
 ) -> Found:
-    """Run a job of this module over all pictures, ``PART`` at a time, all cores at work.
+    """Run a job of this module over all pictures, ``size`` at a time (20 if not given).
 
     Every part draws its chance from a seed of its own, and is kept as soon as it is there.
     """
@@ -96,7 +96,7 @@ def by_parts(
         | {"effort": replace(effort, seed=effort.seed + i)}
         for i in range(0, len(x), size)
     ]
-    return joined(jobs.run(job, settings, (net,), label=f"{net.title}: {job.__name__}"))
+    return joined(jobs.run(job, settings, (net,), label=f"{net.title}: {job.__name__}", at_once=1))
 
 
 def faithfulness(
@@ -197,15 +197,16 @@ def randomisation(
 def localisation(
     net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort, first: int
 ) -> Found:
-    """Return ``method/pointing`` and ``method/inside`` on mosaics, one row per mosaic (k, 4).
+    """Return ``method/pointing`` and ``method/inside`` on mosaics, one value per mosaic (k,).
 
     Every four pictures of ``x`` become a mosaic; each is asked for in turn.
     """
     whole, classes, cells = mosaics(x, y)
     found, parts = run_all(table(net, effort), net, whole, classes).maps, {}
     for name, maps in found.items():
-        parts[f"{name}/pointing"] = pointing(maps, cells).reshape(-1, 4)
-        parts[f"{name}/inside"] = inside(maps, cells).reshape(-1, 4)
+        # The four questions of a mosaic are not independent: their mean is one value.
+        parts[f"{name}/pointing"] = pointing(maps, cells).reshape(-1, 4).mean(1)
+        parts[f"{name}/inside"] = inside(maps, cells).reshape(-1, 4).mean(1)
     return parts
 
 
@@ -296,6 +297,23 @@ def overlaps(
     return found
 
 
+def boxed(
+    real: bool, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, list[Box]]:
+    """Return pictures, classes and boxes around the object: drawn by hand, or cells of mosaics.
+
+    ``x`` and ``y`` are what mosaics are made of where the pictures are not the ``real`` ones.
+    """
+    if not real:
+        whole, labels, cells = mosaics(x, y)
+        return whole, labels, [box_of(cell.numpy()) for cell in cells]
+    every = pictures.imagenet_samples()
+    index = [i for i, path in enumerate(every.images) if Path(path).stem in HAND_BOXES]
+    pixels = torch.stack([images.preprocess(every.images[i], 224) for i in index])
+    boxes = [HAND_BOXES[Path(every.images[i]).stem] for i in index]
+    return pixels, torch.from_numpy(every.y[index]).long(), boxes
+
+
 def trained_on(labels: str, per_photo: int, epochs: int, seed: int) -> dict[str, torch.Tensor]:
     """Return the small network trained on ``true`` or on ``random`` labels of the same patches.
 
@@ -336,21 +354,3 @@ def label_likeness(
             likeness = spearman(base.abs(), maps[other][method].abs())
             found[f"{method}/{other}"] = likeness
     return found
-
-
-def titles_of(methods: dict[str, Method]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the titles of the methods that look at the network, and of the controls."""
-    learnt = {key: m.title for key, m in methods.items() if not m.is_control}
-    return learnt, {key: m.title for key, m in methods.items() if m.is_control}
-
-
-def hardest(scores: Found, method: str, controls: Sequence[str], higher: bool) -> Test:
-    """Return the paired test of a method against the control that it beats least surely."""
-    sign = 1 if higher else -1
-    tests = [paired(sign * scores[method], sign * scores[control]) for control in controls]
-    return max(tests, key=lambda test: (test.effect <= 0, test.p))
-
-
-def over_networks(found: dict[str, Found], key: str) -> np.ndarray:
-    """Return the mean over networks of one value per picture, (n,)."""
-    return np.mean([values[key] for values in found.values()], 0)

@@ -152,30 +152,37 @@ class Result:
         return self.scores.argmax(1)
 
 
+@dataclass(frozen=True)
+class Search:
+    """How C is chosen: by cross-validation, averaged over ``repeats`` divisions into folds."""
+
+    C_grid: tuple[float, ...]
+    folds: int = 5
+    repeats: int = 1
+    seed: int = 0
+
+
 def evaluate(
     K: np.ndarray,
     y: np.ndarray,
     train: np.ndarray,
     test: np.ndarray,
-    C_grid: Sequence[float],
-    folds: int = 5,
-    repeats: int = 1,
-    seed: int = 0,
+    search: Search,
     rank: int | None = None,
 ) -> Result:
     """Choose C by cross-validation on the training samples only, then predict the test samples.
 
-    ``K`` (n, n) is the Gram matrix of all samples; ``train`` and ``test`` are index arrays. Several
-    ``repeats`` average over that many divisions into folds.
+    ``K`` (n, n) is the Gram matrix of all samples; ``train`` and ``test`` are index arrays.
     """
     fit = LeastSquares.factorise(K[np.ix_(train, train)], y[train], rank)
-    parts = [folds_of(y[train], folds, seed + r) for r in range(repeats)]
-    guesses = [fit.cross_validate(C_grid, part).argmax(2) for part in parts]
+    seeds = range(search.seed, search.seed + search.repeats)
+    parts = [folds_of(y[train], search.folds, seed) for seed in seeds]
+    guesses = [fit.cross_validate(search.C_grid, part).argmax(2) for part in parts]
     cv = (np.stack(guesses) == y[train]).mean((0, 2))
     best = int(cv.argmax())
-    found = fit.scores(C_grid[best], K[np.ix_(test, train)])
+    found = fit.scores(search.C_grid[best], K[np.ix_(test, train)])
     right = (found.argmax(1) == y[test]).mean()
-    return Result(C_grid[best], float(cv[best]), float(right), found, tuple(cv))
+    return Result(search.C_grid[best], float(cv[best]), float(right), found, tuple(cv.tolist()))
 
 
 def random_splits(

@@ -1,21 +1,55 @@
 """Features of many pictures: stream, decode beside the network, pool every layer in one pass."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 from tqdm.auto import tqdm
 
 from ..data.images import Source, stream
 from ..networks.backbones import Backbone, as_input
 
 Pool = Callable[[torch.Tensor], torch.Tensor]
+WEIGHTED = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
 
 
 def average(maps: torch.Tensor) -> torch.Tensor:
     """Average maps (n, c, h, w) over their positions to (n, c); vectors pass unchanged."""
     return maps.mean((2, 3)) if maps.ndim == 4 else maps
+
+
+@contextmanager
+def overwriting(net: Backbone, layers: Iterable[str]) -> Iterator[None]:
+    """Let activations overwrite the outputs that nobody asked for while the body runs.
+
+    These are activations right behind a layer with weights. The results are the same bits; memory
+    that is not written anew saves a quarter to a half of the time. The network is given back as it
+    was.
+    """
+    wanted = set(layers)
+    leaves = [
+        (step, module)
+        for step, top in net.steps.named_children()
+        for module in top.modules()
+        if not (isinstance(module, nn.Identity) or any(True for _ in module.children()))
+    ]
+    behind = [
+        module
+        for (earlier, before), (step, module) in pairwise(leaves)
+        if isinstance(before, WEIGHTED) and not (earlier != step and earlier in wanted)
+    ]
+    changed = [m for m in behind if getattr(m, "inplace", None) is False]
+    for module in changed:
+        module.inplace = True
+    try:
+        yield
+    finally:
+        for module in changed:
+            module.inplace = False
 
 
 @torch.inference_mode()
@@ -36,11 +70,18 @@ def extract(
     layers = list(layers)
     # Eight pictures' maps stay in a processor's cache; a GPU wants more at once.
     batch_size = batch_size or (8 if net.normalise.mean.device.type == "cpu" else 64)
-    found: dict[str, list[torch.Tensor]] = {layer: [] for layer in layers}
+    found: dict[str, np.ndarray] = {}
+    done = 0
     bar = tqdm(total=len(images), desc=label or net.title, unit="img", leave=False)
-    for pixels in stream(images, transform, batch_size):
-        for layer, output in net.features(as_input(net, pixels), layers).items():
-            found[layer].append(pool(output.float()).cpu())
-        bar.update(len(pixels))
-    bar.close()
-    return {layer: torch.cat(parts).numpy() for layer, parts in found.items()}
+    with bar, overwriting(net, layers):
+        for pixels in stream(images, transform, batch_size):
+            for layer, output in net.features(as_input(net, pixels), layers).items():
+                pooled = pool(output.float()).cpu().numpy()
+                # One block for all pictures: small results kept one by one would pin the large
+                # buffers between them, and memory would grow with every picture.
+                if layer not in found:
+                    found[layer] = np.empty((len(images), *pooled.shape[1:]), pooled.dtype)
+                found[layer][done : done + len(pixels)] = pooled
+            done += len(pixels)
+            bar.update(len(pixels))
+    return {layer: found[layer] for layer in layers}

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from ..data.images import Source, stream
 from ..networks.backbones import Backbone, as_input, build
 from ..networks.training import Epoch, fit, scores
 from ..networks.zoo import NETWORKS, nearest
+from .features import overwriting
 
 
 @torch.inference_mode()
@@ -27,12 +29,17 @@ def maps_at(
 
     Half precision halves the memory; the tail sees them as float32 again.
     """
-    parts = []
-    for pixels in stream(images, transform, batch_size):
-        x = as_input(net, pixels)
-        both = [net.features(view, [layer])[layer].half().cpu() for view in (x, x.flip(-1))]
-        parts.append(torch.stack(both))
-    return torch.cat(parts, 1)
+    found, done = torch.empty(2, 0), 0
+    with overwriting(net, [layer]):
+        for pixels in stream(images, transform, batch_size):
+            x = as_input(net, pixels)
+            for side, view in enumerate((x, x.flip(-1))):
+                maps = net.features(view, [layer])[layer].half().cpu()
+                if not done and not side:  # one block, so that nothing is held twice
+                    found = torch.empty(2, len(images), *maps.shape[1:], dtype=torch.float16)
+                found[side, done : done + len(pixels)] = maps
+            done += len(pixels)
+    return found
 
 
 def tail(net: Backbone, after: str, classes: int) -> nn.Sequential:
@@ -49,7 +56,7 @@ def tail(net: Backbone, after: str, classes: int) -> nn.Sequential:
     for parameter in new.parameters():
         nn.init.zeros_(parameter)
     setattr(parent, name, new)
-    _drop_final_relu(copy)
+    _drop_relu_behind(parent, name)
     return copy
 
 
@@ -65,13 +72,14 @@ def _last_weighted(net: nn.Module) -> tuple[nn.Module, str, nn.Module]:
     return max(found, key=lambda entry: order[id(entry[2])])
 
 
-def _drop_final_relu(net: nn.Sequential) -> None:
-    """Remove a ReLU behind the new layer (SqueezeNet's): it would cut the gradient at zero."""
-    after_weights = False
-    for name, child in net.named_children():
-        if after_weights and isinstance(child, nn.ReLU):
-            setattr(net, name, nn.Identity())
-        after_weights = isinstance(child, nn.Conv2d)
+def _drop_relu_behind(parent: nn.Module, name: str) -> None:
+    """Remove a ReLU right behind the new layer (SqueezeNet's): it would cut the gradient at zero.
+
+    Every other ReLU stays.
+    """
+    for (before, _), (after, child) in pairwise(list(parent.named_children())):
+        if before == name and isinstance(child, nn.ReLU):
+            setattr(parent, after, nn.Identity())
 
 
 def fit_tail(

@@ -1,6 +1,7 @@
 """Figures of chapter 1: arrays in, a Figure out, nothing saved."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,6 +11,8 @@ from matplotlib.figure import Figure
 from ..figures import PALETTE, TEXT_WIDTH, draw_picture, mosaic, stretch
 
 Curve = tuple[Sequence[float], Sequence[float]]
+MARKERS = "os^Dv<>pX"
+"""Shapes of curves' points: nine beside eight colours, so that no pair of both repeats soon."""
 
 
 def _bars(ax: Axes, names: Sequence[str], values: np.ndarray, truth: str) -> None:
@@ -84,10 +87,9 @@ def by_depth(
     ``curves[network] = (layers, {normalisation: (accuracies, standard errors)})``, in percent.
     """
     fig, axes = plt.subplots(1, len(curves), figsize=(TEXT_WIDTH, 3.1), sharey=True, squeeze=False)
-    markers = ("o", "s", "^", "D")
     for ax, (network, (layers, lines)) in zip(axes[0], curves.items(), strict=True):
         places = np.arange(len(layers))
-        for (name, (mean, error)), marker in zip(lines.items(), markers, strict=False):
+        for (name, (mean, error)), marker in zip(lines.items(), cycle(MARKERS), strict=False):
             ax.errorbar(places, mean, error, label=name, marker=marker, ms=3, lw=1.2, capsize=1.5)
         if reference is not None:
             ax.axhline(reference, color="black", lw=0.8, ls=":")
@@ -102,7 +104,7 @@ def by_depth(
 def curves_by_c(C_grid: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
     """Draw cross-validated accuracy (percent) against C, one line per setting."""
     fig, ax = plt.subplots(figsize=(TEXT_WIDTH * 0.62, 2.7))
-    for (name, values), marker in zip(curves.items(), "os^Dv<>p", strict=False):
+    for (name, values), marker in zip(curves.items(), cycle(MARKERS), strict=False):
         ax.plot(C_grid, values, marker=marker, ms=3.5, lw=1.2, label=name)
     ax.set(xscale="log", xlabel="C", ylabel="cross-validated accuracy (%)")
     ax.grid(alpha=0.3)
@@ -115,7 +117,7 @@ def learning_curves(curves: Mapping[str, Sequence[float]], levels: Mapping[str, 
     fig, ax = plt.subplots(figsize=(TEXT_WIDTH * 0.75, 2.9))
     for name, values in curves.items():
         ax.plot(np.arange(1, len(values) + 1), values, marker="o", ms=3, lw=1.3, label=name)
-    for (name, level), style in zip(levels.items(), ("--", ":", "-."), strict=False):
+    for (name, level), style in zip(levels.items(), cycle(("--", ":", "-.")), strict=False):
         ax.axhline(level, color="black", lw=1, ls=style, label=name)
     ax.set(xlabel="epoch", ylabel="accuracy (%)", ylim=(0, 101))
     ax.grid(alpha=0.3)

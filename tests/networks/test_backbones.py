@@ -4,13 +4,15 @@ import pytest
 import torch
 from torchvision import models
 
-from practicals import assets, backbones, named_layers
+from practicals.data import fetch
+from practicals.networks import backbones
+from practicals.networks.zoo import NETWORKS, UnknownName
 
 
 def random_states(monkeypatch, name, keep=lambda key: True):
     """Let ``load`` find torchvision's own random weights for a network, or some of them."""
     torch.manual_seed(0)
-    make = backbones.NETWORKS[name][0]
+    make = NETWORKS[name].make
     reference = make().eval()
     state = {k: v.clone() for k, v in reference.state_dict().items() if keep(k)}
     monkeypatch.setattr(backbones, "_state", lambda _: (state, "a test file"))
@@ -68,10 +70,10 @@ def test_partial_weights_serve_their_layers_and_no_others(monkeypatch):
 
 
 def test_unknown_names_suggest_the_nearest():
-    with pytest.raises(backbones.UnknownName, match="'squeezenet1_0'"):
+    with pytest.raises(UnknownName, match="'squeezenet1_0'"):
         backbones.load("squeezenet")
     net = backbones.build("squeezenet1_0", "meta")
-    with pytest.raises(backbones.UnknownName, match="'fire9'"):
+    with pytest.raises(UnknownName, match="'fire9'"):
         net.features(torch.rand(1, 3, 8, 8), ["fire99"])
 
 
@@ -96,17 +98,18 @@ def test_loaded_networks_are_frozen_and_in_evaluation_mode(monkeypatch):
 
 
 def test_every_stage_is_a_layer():
-    for name, stages in named_layers.STAGES.items():
-        assert set(stages) <= set(backbones.build(name, "meta").layers)
+    for name, known in NETWORKS.items():
+        places = {*known.stages, known.cut, known.grad_cam}
+        assert places <= set(backbones.build(name, "meta").layers)
 
 
 @pytest.mark.skipif(
-    not assets.available("vgg16-oxford-blocks12.pth"),
+    not fetch.available("vgg16-oxford-blocks123.pth"),
     reason="needs DATA_MIRROR with the Oxford blocks",
 )
-@pytest.mark.skipif(assets.available("vgg16-397923af.pth"), reason="the complete VGG16 is here")
+@pytest.mark.skipif(fetch.available("vgg16-397923af.pth"), reason="the complete VGG16 is here")
 def test_oxford_blocks_load():
     net = backbones.load("vgg16")
-    assert net.covered[-1] == "pool2"
+    assert net.covered[-1] == "pool3"
     edges = net.features(torch.rand(1, 3, 32, 32), ["relu1_1"])["relu1_1"]
     assert edges.shape == (1, 64, 32, 32) and edges.std() > 0

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from practicals import images
+from practicals.data import images
 
 GRADIENT = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from practicals import assets, datasets, photos
+from practicals.data import fetch, pictures
 
 needs = lambda name: pytest.mark.skipif(  # noqa: E731
-    not assets.available(name), reason=f"needs {name} (make data, or DATA_MIRROR)"
+    not fetch.available(name), reason=f"needs {name} (make data, or DATA_MIRROR)"
 )
 
 
@@ -23,7 +23,7 @@ def test_folder_with_other_files_gives_the_pictures_only(tmp_path):
     (tmp_path / "a" / ".DS_Store").write_text("x")
     (tmp_path / "readme.md").write_text("x")
     with pytest.warns(UserWarning, match="passed over 1"):
-        found = datasets.from_folder(tmp_path)
+        found = pictures.from_folder(tmp_path)
     assert found.classes == ("a", "b") and found.y.tolist() == [0, 1]
     assert [path.name for path in found.images] == ["2.JPG", "1.png"]
 
@@ -32,24 +32,24 @@ def test_empty_class_folder_is_named(tmp_path):
     picture(tmp_path / "full" / "1.png")
     (tmp_path / "hollow").mkdir()
     with pytest.raises(ValueError, match="hollow holds no pictures"):
-        datasets.from_folder(tmp_path)
+        pictures.from_folder(tmp_path)
 
 
 def test_folder_without_classes_is_explained(tmp_path):
     with pytest.raises(ValueError, match="no class folders"):
-        datasets.from_folder(tmp_path)
+        pictures.from_folder(tmp_path)
 
 
 def test_duplicates_are_found_by_content():
     a, b, c = (np.full((2, 2), v, np.uint8) for v in (1, 2, 3))
-    make = lambda *x: datasets.ImageSet(list(x), np.zeros(len(x), int), ("one",))  # noqa: E731
-    assert datasets.duplicates(make(a, b), make(c, b, a)).tolist() == [[1, 1], [0, 2]]
-    assert datasets.duplicates(make(a), make(c)).shape == (0, 2)
+    make = lambda *x: pictures.ImageSet(list(x), np.zeros(len(x), int), ("one",))  # noqa: E731
+    assert pictures.duplicates(make(a, b), make(c, b, a)).tolist() == [[1, 1], [0, 2]]
+    assert pictures.duplicates(make(a), make(c)).shape == (0, 2)
 
 
 def test_digest_depends_on_pictures_and_labels():
     a, b = (np.full((2, 2), v, np.uint8) for v in (1, 2))
-    make = lambda x, y: datasets.ImageSet(x, np.array(y), ("p", "q")).digest()  # noqa: E731
+    make = lambda x, y: pictures.ImageSet(x, np.array(y), ("p", "q")).digest()  # noqa: E731
     assert make([a, b], [0, 1]) == make([a.copy(), b.copy()], [0, 1])
     assert len({make([a, b], [0, 1]), make([b, a], [0, 1]), make([a, b], [1, 1])}) == 3
 
@@ -57,34 +57,34 @@ def test_digest_depends_on_pictures_and_labels():
 def test_sample_patches_share_no_region(monkeypatch):
     """Colour every pixel by its column: train columns must all lie left of test columns."""
     ramp = np.tile(np.arange(250, dtype=np.uint8)[None, :, None], (200, 1, 3))
-    monkeypatch.setattr(photos, "photo", lambda name: ramp)
-    (train, y, _), (test, _, _) = photos.patches(("ramp.png", "again.png"), 30, 30, side=32)
+    monkeypatch.setattr(pictures, "photo", lambda name: ramp)
+    (train, y, _), (test, _, _) = pictures.patches(("ramp.png", "again.png"), 30, 30, side=32)
     assert train.max() < test.min()
     assert np.bincount(y).tolist() == [30, 30]
 
 
 def test_sample_scenes_are_balanced_and_reproducible():
-    (train, test), (again, _) = datasets.scenes("sample"), datasets.scenes("sample")
+    (train, test), (again, _) = pictures.scenes(real=False), pictures.scenes(real=False)
     assert len(set(np.bincount(train.y))) == 1 and train.classes == test.classes
     assert train.digest() == again.digest() != test.digest()
-    assert len(datasets.duplicates(train, test)) == 0
+    assert len(pictures.duplicates(train, test)) == 0
 
 
 @needs("15-Scene")
 def test_official_split():
-    train, test = datasets.scene15()
+    train, test = pictures.scene15()
     assert (len(train), len(test), len(train.classes)) == (1500, 2985, 15)
     assert set(np.bincount(train.y)) == {100}
-    pairs = datasets.duplicates(train, test)
+    pairs = pictures.duplicates(train, test)
     assert len(pairs) == 11
     assert (train.y[pairs[:, 0]] != test.y[pairs[:, 1]]).sum() == 1
 
 
 @needs("imagenet-samples")
 def test_imagenet_samples_carry_their_class():
-    samples = datasets.imagenet_samples()
+    samples = pictures.imagenet_samples()
     for image, label in list(zip(samples.images, samples.y, strict=True))[::40]:
         word = image.stem.split("_", 1)[1].replace("_", " ").lower()
         assert word in samples.classes[label].lower()
-    gallery = datasets.gallery("full")
+    gallery = pictures.gallery(real=True)
     assert [gallery.classes[i] for i in gallery.y][4] == "wombat"

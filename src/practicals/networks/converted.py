@@ -1,0 +1,267 @@
+"""Turn the layer files of three public repositories into state dicts of the project's networks.
+
+The authors publish one file of little-endian float32 for each filter, bias or layer. Nothing is
+fetched here: whoever fetches asks ``files`` for names and sizes and hands the bytes to ``convert``.
+"""
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import nn
+from torchvision.models import vgg16
+
+from ..data.images import IMAGENET_MEAN, IMAGENET_STD
+from .googlenet import GoogLeNet
+from .inception import Trunk
+
+State = dict[str, torch.Tensor]
+BATCH_NORM_EPS = 1e-3
+VGG_MEAN_BGR = (103.939, 116.779, 123.68)
+VGG_LAYERS = (0, 2, 5, 7, 10, 12, 14)
+"""Places of conv1_1 to conv3_3 in torchvision's ``features``."""
+VGG_FIRST = ("features.0.weight", "features.0.bias")
+CAFFE_LAYERS = {
+    "conv1": "conv1/7x7_s2",
+    "conv2_reduce": "conv2/3x3_reduce",
+    "conv2": "conv2/3x3",
+    "fc": "loss3/classifier",
+}
+INCEPTION_STEM = tuple(f"Conv2d_{name}" for name in "1a_3x3 2a_3x3 2b_3x3 3b_1x1 4a_3x3".split())
+INCEPTION_BLOCKS = tuple(f"Mixed_{name}" for name in "5b 5c 5d 6a 6b 6c 6d 6e 7a".split())
+TOWERS = {
+    "branch1x1": "",
+    "branch5x5": "tower_",
+    "branch7x7": "tower_",
+    "branch3x3dbl": "tower_1_",
+    "branch7x7dbl": "tower_1_",
+    "branch_pool": "tower_2_",
+}
+TOWERS_OF = {
+    "Mixed_6a": {"branch3x3": "", "branch3x3dbl": "tower_"},
+    "Mixed_7a": {"branch3x3": "tower_", "branch7x7x3": "tower_1_"},
+}
+
+
+class ConversionError(ValueError):
+    """Raised for layer files that are absent, of another size, or hold what is not a number."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of numbers in a file: the ``key`` it becomes, its stored ``shape``, the new ``order``.
+
+    ``order`` lists the stored axes as torch wants them.
+    """
+
+    key: str
+    shape: tuple[int, ...]
+    order: tuple[int, ...]
+
+
+Layout = dict[str, tuple[Part, ...]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the layer files of one weights file lie, how they are stored, what is left to do."""
+
+    url: str
+    """The folder that holds the files; a name of ``layout`` goes behind it."""
+    layout: Callable[[], Layout]
+    finish: Callable[[State], State]
+    sha256: str
+    """Of the result's content as the mirror holds it, see ``content_sha256``."""
+    computed: tuple[str, ...] = ()
+    """What is computed and may differ in its last digits elsewhere: not in the hash."""
+
+
+def _shapes(make: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a network's state dict, which takes no memory."""
+    with torch.device("meta"):
+        return {key: tuple(value.shape) for key, value in make().state_dict().items()}
+
+
+def _channels_last(key: str, shape: tuple[int, ...]) -> Part:
+    """Return how a tensor is stored whose filters lie as (out, kh, kw, in)."""
+    if len(shape) != 4:
+        return Part(key, shape, tuple(range(len(shape))))
+    out, before, height, width = shape
+    return Part(key, (out, height, width, before), (0, 3, 1, 2))
+
+
+def googlenet_layout() -> Layout:
+    """Return GoogLeNet's 116 files: a filter and a bias for each of Caffe's layers."""
+    layout = {}
+    for key, shape in _shapes(GoogLeNet).items():
+        layer, kind = key.rsplit(".", 1)
+        module, _, branch = layer.partition(".")
+        name = f"inception_{module[1:]}/{branch[1:]}" if branch else CAFFE_LAYERS[layer]
+        file = f"{name}_{'filter' if kind == 'weight' else 'bias'}.bin"
+        layout[file] = (_channels_last(key, shape),)
+    return layout
+
+
+def _inception_name(layer: str) -> str:
+    """Return TensorFlow's name of a convolution of the trunk: mixed_4_tower_1_conv_2."""
+    if layer in INCEPTION_STEM:
+        block, tower, step = "", "", INCEPTION_STEM.index(layer)
+    else:
+        module, path = layer.split(".")
+        branch, number = re.fullmatch(r"(\w+?)(?:_(\d))?", path).groups()
+        at = INCEPTION_BLOCKS.index(module)
+        block = f"mixed_{at}_" if at else "mixed_"
+        tower = TOWERS_OF.get(module, TOWERS)[branch]
+        step = int(number or 1) - 1
+    return f"{block}{tower}conv" + (f"_{step}" if step else "")
+
+
+def inception_layout() -> Layout:
+    """Return the files of Inception v3's trunk: weights and folded bias of each convolution."""
+    layout = {}
+    for key, shape in _shapes(Trunk).items():
+        if key.endswith(".conv.weight"):
+            layer = key.removesuffix(".conv.weight")
+            name = _inception_name(layer)
+            layout[f"weights_{name}.dat"] = (_channels_last(key, shape),)
+            layout[f"bias_{name}.dat"] = (Part(f"{layer}.bn.bias", shape[:1], (0,)),)
+    return layout
+
+
+def vgg16_layout() -> Layout:
+    """Return the files of VGG16's first three blocks: each a kernel (kh, kw, in, out), a bias."""
+    shapes, layout = _shapes(vgg16), {}
+    for number, place in enumerate(VGG_LAYERS, 1):
+        key = f"features.{place}.weight"
+        out, before, height, width = shapes[key]
+        kernel = Part(key, (height, width, before, out), (3, 2, 0, 1))
+        bias = Part(f"features.{place}.bias", (out,), (0,))
+        layout[f"group{number}-shard1of1"] = (kernel, bias)
+    return layout
+
+
+def fold_input(
+    weight: torch.Tensor, bias: torch.Tensor, mean_bgr: tuple[float, float, float]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Let a first convolution for BGR in 0–255 minus a mean take torchvision's normalised RGB.
+
+    ``weight`` is (out, 3, kh, kw). With padding the border is exact up to the difference of the two
+    means, at most half a grey level for VGG's.
+    """
+    std, mean = torch.tensor(IMAGENET_STD), torch.tensor(IMAGENET_MEAN)
+    rgb = weight.flip(1)
+    shift = 255 * mean - torch.tensor(mean_bgr).flip(0)
+    return rgb * (255 * std).view(1, 3, 1, 1), bias + (rgb * shift.view(1, 3, 1, 1)).sum((1, 2, 3))
+
+
+def _halved(state: State) -> State:
+    """Return the weights in half precision."""
+    return {key: value.half() for key, value in state.items()}
+
+
+def _with_batch_norms(state: State) -> State:
+    """Return the trunk with filters halved and batch norms that add the bias and scale by one."""
+    whole: State = {}
+    for key, value in state.items():
+        if not key.endswith(".bn.bias"):
+            whole[key] = value.half()
+            continue
+        norm = key.removesuffix("bias")
+        whole |= {key: value, f"{norm}weight": torch.ones_like(value)}
+        whole[f"{norm}running_mean"] = torch.zeros_like(value)
+        whole[f"{norm}running_var"] = torch.full_like(value, 1 - BATCH_NORM_EPS)
+    return whole
+
+
+def _with_torchvision_input(state: State) -> State:
+    """Return VGG16's weights with its first convolution for torchvision's normalisation."""
+    folded = fold_input(*(state[key] for key in VGG_FIRST), VGG_MEAN_BGR)
+    return state | dict(zip(VGG_FIRST, folded, strict=True))
+
+
+GITHUB = "https://raw.githubusercontent.com"
+SOURCES: dict[str, Source] = {
+    "googlenet-bvlc.pth": Source(
+        url=f"{GITHUB}/chaosmail/caffejs/424d98682b50dd88d0b8cca401c66855709bd013"
+        "/models/bvlc_googlenet/weights",
+        layout=googlenet_layout,
+        finish=_halved,
+        sha256="30e1fe10ca58527599ebafcc3d6752d441ac954b835b049452953938e92b2caa",
+    ),
+    "inception_v3-trunk.pth": Source(
+        url=f"{GITHUB}/hollance/Forge/04109c856237faec87deecb55126d4a20fa4f59b"
+        "/Examples/Inception/Parameters",
+        layout=inception_layout,
+        finish=_with_batch_norms,
+        sha256="9b0c194f9d9a59f11a558cc32cd0e2045e332fbe4d5c1c3fa4bb7430bce49ee0",
+    ),
+    "vgg16-oxford-blocks123.pth": Source(
+        url=f"{GITHUB}/SiddhantKapil/js_weights/7c2728ef4469aed36d22352a4d0c6b119b95bf8e",
+        layout=vgg16_layout,
+        finish=_with_torchvision_input,
+        computed=VGG_FIRST,
+        sha256="43b80c27f4cf363157961836ef506a21c262e7316bce27ee623ebc330272d915",
+    ),
+}
+
+
+def files(name: str) -> dict[str, int]:
+    """Return the layer files of a weights file of ``SOURCES``, name to size in bytes."""
+    layout = SOURCES[name].layout()
+    return {
+        file: 4 * sum(math.prod(part.shape) for part in parts) for file, parts in layout.items()
+    }
+
+
+def convert(name: str, raw: Mapping[str, bytes]) -> State:
+    """Return the state dict of a weights file of ``SOURCES`` from the bytes of its layer files.
+
+    It equals the mirror's in keys, shapes and precision. ``raw`` maps the names of ``files`` to
+    contents. Raises ConversionError where one is absent, of another size, or holds no number.
+    """
+    source, sizes = SOURCES[name], files(name)
+    state: State = {}
+    for file, parts in source.layout().items():
+        if file not in raw:
+            raise ConversionError(f"{name}: {file} is absent")
+        if len(raw[file]) != sizes[file]:
+            raise ConversionError(
+                f"{name}: {file} has {len(raw[file]):,} bytes, expected {sizes[file]:,}. "
+                "It is cut short or of another network; fetch it again."
+            )
+        state |= _read(np.frombuffer(raw[file], "<f4"), parts, f"{name}: {file}")
+    return source.finish(state)
+
+
+def _read(numbers: np.ndarray, parts: tuple[Part, ...], what: str) -> State:
+    """Cut a file's numbers into its tensors and put their axes in torch's order."""
+    if not np.isfinite(numbers).all():
+        raise ConversionError(f"{what} holds what is not a number; fetch it again")
+    state, at = {}, 0
+    for part in parts:
+        end = at + math.prod(part.shape)
+        stored = numbers[at:end].reshape(part.shape).transpose(part.order)
+        state[part.key] = torch.from_numpy(np.array(stored, np.float32, order="C"))
+        at = end
+    return state
+
+
+def content_sha256(state: State) -> str:
+    """Return one hash of a state dict's names, shapes and values, whatever file it came from."""
+    digest = hashlib.sha256()
+    for key, value in sorted(state.items()):
+        digest.update(f"{key} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def problem(name: str, state: State) -> str | None:
+    """Return how a converted state dict differs from the one that was measured, or None."""
+    source = SOURCES[name]
+    kept = {key: value for key, value in state.items() if key not in source.computed}
+    found, expected = content_sha256(kept), source.sha256
+    return None if found == expected else f"its content sha256 is {found}, expected {expected}"

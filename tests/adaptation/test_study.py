@@ -1,0 +1,68 @@
+"""Whole runs: what a method learns, and what reverse validation sees."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tests.adaptation.small import QUICK
+
+from practicals.adaptation import recipes, study
+from practicals.data.digits import Digits
+
+
+def test_training_learns_the_source_and_adapts(domains):
+    recipe = replace(QUICK, steps=150, checks=2)
+    found = {m: study.train(domains, replace(recipe, method=m), 0) for m in recipes.METHODS}
+    assert found["dann"].source_accuracy > 0.85
+    assert found["target_only"].target_accuracy > found["source_only"].target_accuracy
+    assert found["dann"].confusion.sum() == 500
+    assert found["no_reversal"].a_distance > found["dann"].a_distance
+
+
+def test_target_labels_do_not_touch_any_training_but_the_upper_bound(domains):
+    shuffled = Digits(domains.target.x, domains.target.y.flip(0))
+    other = replace(domains, target=shuffled)
+    for method in ("source_only", "dann", "no_reversal"):
+        recipe = replace(QUICK, method=method, steps=6, checks=2)
+        one, two = (study.train(d, recipe, 0) for d in (domains, other))
+        assert all(torch.equal(one.state[name], two.state[name]) for name in one.state)
+
+
+def confused(outcome):
+    """The same network, but for its answers, which are all moved on by one digit."""
+    state = {name: value.clone() for name, value in outcome.state.items()}
+    for name in ("label_head.2.weight", "label_head.2.bias"):
+        state[name] = state[name].roll(1, 0)
+    return replace(outcome, state=state)
+
+
+def test_wrong_answers_on_the_target_make_the_way_back_worse(domains):
+    recipe = replace(QUICK, steps=100)
+    outcome = study.train(domains, recipe, seed=0)
+    there_and_back = [
+        study.reverse_accuracy(domains, recipe, end, steps=40)
+        for end in (outcome, confused(outcome))
+    ]
+    assert there_and_back[0] > 0.5 > there_and_back[1] + 0.2
+
+
+def test_reverse_validation_reads_no_target_label(domains):
+    blind = replace(domains, target=Digits(domains.target.x, torch.zeros_like(domains.target.y)))
+    outcome = study.train(domains, QUICK, seed=0)
+    found = [study.reverse_accuracy(data, QUICK, outcome, 10) for data in (domains, blind)]
+    assert found[0] == found[1]
+
+
+def test_the_best_candidate_is_the_first_with_the_best_way_back():
+    made = [study.Tried(QUICK, None, value) for value in (0.2, 0.7, 0.7)]
+    assert study.best(made) is made[1]
+
+
+def test_a_state_of_other_names_is_refused():
+    net = study.AdaptationNet(recipes.Design())
+    state = net.state_dict()
+    without_head = {k: v for k, v in state.items() if not k.startswith("domain_head")}
+    study.rebuild(net.design, without_head)
+    for wrong in (without_head | {"extra": torch.zeros(1)}, dict(list(state.items())[1:])):
+        with pytest.raises(ValueError, match="unknown"):
+            study.rebuild(net.design, wrong)
