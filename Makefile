@@ -12,15 +12,16 @@ DONE := $(VENV)/.done
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report figures notebooks test check data clean
+.PHONY: help setup report figures notebooks test twice check student student-check data clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
-	@echo "Usage: make COMMAND [PROFILE=sample|full]    (now: PROFILE=$(PROFILE))"
+	@echo "Usage: make COMMAND [PROFILE=sample|lab|full]    (now: PROFILE=$(PROFILE))"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-13s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
 	@echo
 	@echo "sample (default): small stand-ins, no download, minutes; writes only below build/."
+	@echo "lab: the real networks and data, smaller budgets: a lab session."
 	@echo "full: the real networks and data, as published; see data/README.md."
 
 setup: ## environment in .venv, Jupyter kernel, LaTeX; once
@@ -56,11 +57,24 @@ test: $(DONE) ## style, import rules and tests
 	@found="$$($(VENV)/bin/lint-imports --no-logo --no-cache)" || { echo "$$found"; exit 1; }
 	@$(PY) -m pytest
 
+twice: $(DONE) ## every notebook in the sample profile, each cell twice, and the whole twice
+	@$(PY) -m pytest -m slow tests/test_notebooks.py
+
 check: $(DONE) ## prove that what is published is current; names each culprit
 	@$(PY) -m practicals.publish.check
 
+student: $(DONE) ## the hand-out without answers: build/student/
+	@$(PY) -m practicals.publish.student make
+
+student-twice: $(DONE) ## every notebook in the sample profile, each cell twice, and the whole twice
+	@$(PY) -m pytest -m slow tests/test_notebooks.py
+
+check: $(DONE) ## prove that exercises fail without an answer and pass with one
+	@$(PY) -m practicals.publish.student check
+
 data: $(DONE) ## download the data of the full profile; NETS=vgg16 adds VGG16 (528 MB)
 	@$(PY) -m practicals.data.fetch fetch $(if $(NETS),--nets "$(NETS)")
+	@$(PY) -m practicals.networks fetch
 
 JUNK = build .pytest_cache .ruff_cache $(wildcard report/*.aux report/*.log report/*.out report/*.toc \
   report/*.bbl report/*.blg report/*.fls report/*.fdb_latexmk)

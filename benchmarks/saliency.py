@@ -24,8 +24,12 @@ from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torch import nn
 
-from practicals import backbones, datasets, features, images, photos, runtime, saliency
-from practicals.saliency_scores import outputs
+from practicals import runtime
+from practicals.data import images
+from practicals.data import pictures as photographs
+from practicals.networks import backbones
+from practicals.networks.gradients import outputs
+from practicals.saliency import maps as saliency
 
 LAYER = "fire9"
 NAME = "squeezenet1_0"
@@ -38,9 +42,11 @@ def pictures(count: int) -> torch.Tensor:
     Every picture is stretched to the whole range: Captum's noise has one deviation for all.
     """
     try:
-        sources = datasets.imagenet_samples().images[:count]
+        sources = photographs.imagenet_samples().images[:count]
     except RuntimeError:
-        sources = list(photos.patches(photos.COLOUR, 1 + count // 10, 1, side=256)[0][0])[:count]
+        sources = list(photographs.patches(photographs.COLOUR, 1 + count // 10, 1, side=256)[0][0])[
+            :count
+        ]
     x = torch.stack([images.preprocess(source) for source in sources])
     low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
     return (x - low) / (high - low)
@@ -54,8 +60,8 @@ def networks() -> tuple[nn.Module, backbones.Backbone, backbones.Backbone]:
         # In place as torchvision has it, but behind a layer that Grad-CAM watches.
         if isinstance(module, nn.ReLU):
             module.inplace = True
-    fast = features.prepare(copy.deepcopy(ours), torch.bfloat16)
-    return theirs, features.prepare(ours, torch.float32), fast
+    fast = backbones.prepare(copy.deepcopy(ours), torch.bfloat16)
+    return theirs, backbones.prepare(ours, torch.float32), fast
 
 
 def best(calls: dict[str, Call], repeats: int) -> dict[str, tuple[float, torch.Tensor]]:

@@ -174,6 +174,7 @@ def level_with_best(
     scores: Mapping[str, np.ndarray], higher: bool, level: float = 0.05
 ) -> list[str]:
     """Return the best method and those that do not differ from it significantly (Holm)."""
+    _checked(*scores.values())
     best = (max if higher else min)(scores, key=lambda name: scores[name].mean())
     others = [name for name in scores if name != best]
     adjusted = holm([paired_p(scores[best], scores[name]) for name in others])

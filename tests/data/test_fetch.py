@@ -13,10 +13,10 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-
-from practicals import assets, downloads, inventory, layouts, paths
 from practicals.assets import MissingAsset
 from practicals.inventory import Asset
+
+from practicals import assets, downloads, inventory, layouts, paths
 
 BODY = b"weights " * 5000
 

@@ -236,3 +236,43 @@ def test_googlenets_first_layer_is_still_caffes():
     expected = torch.from_numpy(stored[..., 0].copy()).half()
     torch.testing.assert_close(state["conv1.weight"][:, 0], expected)
     torch.testing.assert_close(googlenet.from_caffe(state)["conv1.weight"][:, 2], expected)
+
+
+def test_fetch_makes_a_file_that_is_accepted_and_refuses_another(needs, tmp_path, monkeypatch):
+    """The whole way on this machine: serve parts, fetch, convert, keep; then one altered part."""
+    from dataclasses import replace
+
+    from practicals.data import registry
+    from practicals.networks import __main__ as command
+
+    name = NAMES[0]
+    needs(name)
+    kept = torch.load(fetch.locate(name), map_location="cpu", weights_only=True)
+    for file, data in as_published(name, kept).items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_bytes(data)
+    monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path / "data"))
+    monkeypatch.delenv("DATA_MIRROR", raising=False)
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    local = replace(converted.SOURCES[name], url=f"http://127.0.0.1:{server.server_port}")
+    monkeypatch.setitem(converted.SOURCES, name, local)
+    try:
+        place = command.make(name)
+        assert registry.file_problem(registry.load()[name], place) is None
+        place.write_bytes(place.read_bytes()[:-1] + b"?")
+        assert registry.file_problem(registry.load()[name], place) is not None
+        place.unlink()
+        part = tmp_path / next(iter(converted.files(name)))
+        part.write_bytes(part.read_bytes()[:-4] + b"\x00\x00\x80?")
+        with pytest.raises(converted.ConversionError, match="content sha256"):
+            command.make(name)
+        assert not place.exists()
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -45,7 +45,7 @@ TIMEOUT_S = (10, 60)
 Judge = Callable[[Asset, Path], str | None]
 
 
-class _DownloadError(RuntimeError):
+class DownloadError(RuntimeError):
     """One attempt failed; ``final`` says that another one cannot help."""
 
     def __init__(self, reason: str, final: bool = True) -> None:
@@ -64,11 +64,11 @@ def download(asset: Asset, root: Path) -> Path:
     Raises ``MissingAsset`` with no network, on a wrong hash, a refused address or a full disk;
     whatever the reason, and also on Ctrl-C, no half-written file is left.
     """
-    with _explained(asset):
+    with explained(asset):
         if asset.url is None:
-            raise _DownloadError("it has no public address to download it from")
+            raise DownloadError("it has no public address to download it from")
         if is_offline():
-            raise _DownloadError("PRACTICALS_OFFLINE is set, so nothing is downloaded")
+            raise DownloadError("PRACTICALS_OFFLINE is set, so nothing is downloaded")
         print(
             f"Downloading {asset.name}: {size(asset.bytes)}, licence {asset.licence}, "
             f"from {asset.url}",
@@ -79,16 +79,16 @@ def download(asset: Asset, root: Path) -> Path:
         elif asset.layout:
             _fetch_folder(asset, root)
         else:
-            _fetch_file(asset, root / asset.path, file_problem)
+            fetch_file(asset, root / asset.path, file_problem)
     return root / asset.path
 
 
 @contextmanager
-def _explained(asset: Asset) -> Iterator[None]:
+def explained(asset: Asset) -> Iterator[None]:
     """Turn every way to fail into a ``MissingAsset``."""
     try:
         yield
-    except (_DownloadError, LayoutError) as error:
+    except (DownloadError, LayoutError) as error:
         raise MissingAsset(explain(asset, str(error))) from error
     except OSError as error:
         reason = f"it could not be written ({error.strerror or error})"
@@ -99,18 +99,18 @@ def _fetch_members(folder: Asset, root: Path) -> None:
     """Fetch those files of a folder that are not yet right; what is right stays."""
     todo = [member for member in folder.members if problem(member, root)]
     for member in tqdm(todo, desc=folder.name, unit="file"):
-        _fetch_file(member, root / member.path, file_problem, quiet=True)
+        fetch_file(member, root / member.path, file_problem, quiet=True)
 
 
-def _fetch_file(asset: Asset, target: Path, judge: Judge, quiet: bool = False) -> None:
+def fetch_file(asset: Asset, target: Path, judge: Judge, quiet: bool = False) -> None:
     """Download one file to ``target`` from the first of its addresses that serves it."""
     failures = []
     for url in filter(None, (asset.url, asset.spare_url)):
         try:
             return _fetch_from(url, target, lambda part: judge(asset, part), quiet)
-        except _DownloadError as error:
+        except DownloadError as error:
             failures.append(str(error))
-    raise _DownloadError("; then ".join(failures))
+    raise DownloadError("; then ".join(failures))
 
 
 def _fetch_from(
@@ -122,9 +122,9 @@ def _fetch_from(
             with atomic_path(target) as part:
                 _stream(url, part, quiet)
                 if wrong := judge(part):
-                    raise _DownloadError(f"{url} serves another file: {wrong}")
+                    raise DownloadError(f"{url} serves another file: {wrong}")
             return
-        except _DownloadError as error:
+        except DownloadError as error:
             if error.final or attempt == ATTEMPTS:
                 raise
             time.sleep(PAUSE_S * attempt)
@@ -142,14 +142,14 @@ def _stream(url: str, part: Path, quiet: bool) -> None:
         except requests.HTTPError as error:
             answer = error.response
             reason = f"{url} answers {answer.status_code} {answer.reason}"
-            raise _DownloadError(reason, final=answer.status_code < 500) from error
+            raise DownloadError(reason, final=answer.status_code < 500) from error
         except requests.RequestException as error:
             reason = f"the connection to {host} failed ({type(error).__name__})"
-            raise _DownloadError(reason, final=False) from error
+            raise DownloadError(reason, final=False) from error
         promised, received = bar.total or 0, part.stat().st_size
     if received < promised:
         reason = f"the connection to {host} was cut after {received:,} of {promised:,} bytes"
-        raise _DownloadError(reason, final=False)
+        raise DownloadError(reason, final=False)
 
 
 def _archive_problem(asset: Asset, archive: Path) -> str | None:
@@ -169,7 +169,7 @@ def _fetch_folder(asset: Asset, root: Path) -> None:
     root.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=root, prefix=".unpack-") as scratch:
         archive = Path(scratch) / "archive"
-        _fetch_file(asset, archive, _archive_problem)
+        fetch_file(asset, archive, _archive_problem)
         with atomic_folder(root / asset.path) as folder:
             _lay_out(asset, archive, folder)
 
@@ -179,12 +179,12 @@ def _lay_out(asset: Asset, archive: Path, folder: Path) -> None:
     try:
         LAYOUTS[asset.layout](archive, folder)
     except LayoutError as error:
-        raise _DownloadError(f"{error}; {_about_md5(asset, archive)}") from error
+        raise DownloadError(f"{error}; {_about_md5(asset, archive)}") from error
     wrong = folder_problem(asset, folder)
     if not wrong:
         return
     if pooch.file_hash(str(archive), alg="md5") != asset.md5:
-        raise _DownloadError(
+        raise DownloadError(
             f"{wrong}; the archive is not the known one either: {_about_md5(asset, archive)}"
         )
     # The authors' archive, encoded otherwise than the copy that was measured: remember it.

@@ -45,6 +45,8 @@ class Asset:
     members: tuple["Asset", ...] = ()
     net: str | None = None
     alternative: str | None = None
+    converted: bool = False
+    """Whether ``python -m practicals.networks fetch`` makes it from files that are public."""
 
 
 def lines(name: str) -> list[str]:
@@ -141,7 +143,19 @@ def file_problem(asset: Asset, path: Path) -> str | None:
     else:
         kind, expected = "sha256", asset.sha256 or asset.sha256_prefix or ""
         found = pooch.file_hash(str(path), alg="sha256")[: len(expected)]
-    return None if found == expected else f"its {kind} is {found}, expected {expected}"
+    if found == expected or _receipt(path) == pooch.file_hash(str(path), alg="sha256"):
+        return None
+    return f"its {kind} is {found}, expected {expected}"
+
+
+def receipt_of(path: Path) -> Path:
+    """Return where the hash of a file that was made here, from checked parts, is noted."""
+    return path.with_name(f".{path.name}.sha256")
+
+
+def _receipt(path: Path) -> str | None:
+    note = receipt_of(path)
+    return note.read_text(encoding="utf-8").strip() if note.is_file() else None
 
 
 def _content_sha256(path: Path) -> str:
@@ -204,7 +218,9 @@ def command(asset: Asset) -> str:
 def explain(asset: Asset, reason: str) -> str:
     """Return the one message about a missing asset: its name, size, source and both ways out."""
     online = f"with internet: {command(asset)}"
-    if asset.url is None:
+    if asset.converted:
+        online = f"with internet: {command(asset)}, which fetches its parts and converts them"
+    elif asset.url is None:
         online = "no public address serves this file"
         if other := load().get(asset.alternative or ""):
             online += f"; {other.name} stands in for it: with internet, {command(other)}"

@@ -2,13 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
-import nbformat
+import nbformat.v4
 from nbformat import NotebookNode
 
 from practicals.paths import atomic_path
@@ -119,6 +118,20 @@ def heaviest(nb: NotebookNode, count: int = 3) -> list[tuple[int, int]]:
     return sorted(sizes, key=lambda pair: -pair[1])[:count]
 
 
+class Unreadable(ValueError):
+    """Raised for a file that is no notebook: cut short, or with the marks of a merge."""
+
+
+def read(path: Path) -> NotebookNode:
+    """Read a notebook as it is; ``nbformat.read`` would repair what is to be found in it."""
+    try:
+        nb = nbformat.v4.reads(path.read_text(encoding="utf-8"))
+        _ = nb.metadata, [cell.cell_type for cell in nb.cells]
+        return nb
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise Unreadable(f"{path.name} is no readable notebook ({error})") from None
+
+
 def write(nb: NotebookNode, path: Path) -> None:
     """Write a notebook completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +139,7 @@ def write(nb: NotebookNode, path: Path) -> None:
         partial.write_text(nbformat.writes(nb).rstrip("\n") + "\n", encoding="utf-8")
 
 
-def outputs_hash(cells: Iterable[Mapping[str, Any]]) -> str:
+def outputs_hash(cells: Iterable[NotebookNode]) -> str:
     """Return one hash of all that the code cells show, so that an edited output is noticed."""
-    shown = [cell.get("outputs", []) for cell in cells if cell["cell_type"] == "code"]
+    shown = [cell.get("outputs", []) for cell in cells if cell.cell_type == "code"]
     return sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

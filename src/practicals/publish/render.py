@@ -35,17 +35,17 @@ def stems() -> list[str]:
     return sorted(path.stem for path in paths.notebooks_dir().glob("*.ipynb"))
 
 
-def lacking(stem: str, name: str, code: str) -> list[str]:
-    """Return the outputs of a notebook that are absent, altered or come from other code."""
-    generated = paths.generated_dir(name)
+def lacking(stem: str, base: Path, code: str) -> list[str]:
+    """Return the outputs of a notebook below ``base`` that are absent, altered or of other code."""
+    generated = base / "report" / "generated"
     ledger = generated / f"{stem}.json"
     try:
         content = json.loads(ledger.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+    except (FileNotFoundError, ValueError):
         return [ledger.name]
     if content.get("code") != code:
         return [ledger.name]
-    vouched = {paths.figures_dir(name) / f: h for f, h in vouched_figures(content).items()}
+    vouched = {base / "figures" / f: h for f, h in vouched_figures(content).items()}
     tables = {t: facts["sha256"] for t, facts in content["tables"].items()}
     vouched |= {generated / f"{stem}-{t}.tex": h for t, h in tables.items()}
     wrong = [path.name for path, known in vouched.items() if hash_of(path) != known]
@@ -67,15 +67,13 @@ def is_current(stem: str, name: str, code: str) -> bool:
     """Return whether the rendered notebook and all its outputs come from this code, unaltered."""
     from practicals.publish import cleaning
 
-    target = paths.notebooks_dir(name) / f"{stem}.ipynb"
     try:
-        content = json.loads(target.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
+        nb = cleaning.read(paths.notebooks_dir(name) / f"{stem}.ipynb")
+    except (FileNotFoundError, cleaning.Unreadable):
         return False
-    shown = cleaning.outputs_hash(content["cells"])
-    wanted = {"profile": name, "hash": code, "outputs": shown}
-    stamp = content["metadata"].get("practicals", {})
-    return wanted.items() <= stamp.items() and not lacking(stem, name, code)
+    wanted = {"profile": name, "hash": code, "outputs": cleaning.outputs_hash(nb.cells)}
+    stamp = nb.metadata.get("practicals", {})
+    return wanted.items() <= stamp.items() and not lacking(stem, paths.output_dir(name), code)
 
 
 def _refuse_heavy(nb: "NotebookNode", stem: str) -> None:
@@ -84,44 +82,50 @@ def _refuse_heavy(nb: "NotebookNode", stem: str) -> None:
     size = cleaning.size_of(nb)
     if size > cleaning.LIMIT:
         cells = ", ".join(f"[{n}] with {b / 1e3:.0f} kB" for n, b in cleaning.heaviest(nb))
-        failed = paths.root() / "build" / "failed" / f"{stem}.ipynb"
-        cleaning.write(nb, failed)
         raise NotRendered(
             f"{stem}: {size / 1e6:.2f} MB, more than the {cleaning.LIMIT / 1e6:.0f} MB a notebook "
-            f"may have. Heaviest cells: {cells}. Show smaller "
-            f"figures there. The run is in build/failed/{stem}.ipynb."
+            f"may have. Heaviest cells: {cells}. Show smaller figures there. {_set_aside(nb, stem)}"
         )
 
 
 def render(stem: str, name: str, force: bool = False) -> None:
     """Run the notebook ``stem`` under the profile ``name`` where needed; raise NotRendered."""
+    import nbformat  # here, as below: a command with nothing to do imports little
+
     source = paths.notebooks_dir() / f"{stem}.ipynb"
     try:
         code = fingerprint.notebook_hash(source, name)
-    except (fingerprint.NotPlainPython, json.JSONDecodeError) as error:
-        raise NotRendered(f"{source.name}: {error}") from None
+        nb = nbformat.read(source, as_version=4)
+    except (ValueError, KeyError, TypeError) as error:
+        raise NotRendered(f"{source.name} cannot be run: {error}") from None
     if not force and is_current(stem, name, code):
         print(f"{stem} ({name}): up to date")
         return
-    import nbformat  # here, as below: a command with nothing to do imports little
-
     print(f"{stem} ({name}): running", flush=True)
     began = time.perf_counter()
-    nb = nbformat.read(source, as_version=4)
     build = paths.root() / "build"
     build.mkdir(exist_ok=True)
+    paths.sweep(build, ".staging-*")
     with TemporaryDirectory(dir=build, prefix=f".staging-{stem}-") as folder:
         execute(nb, stem, Path(folder))
         if fingerprint.notebook_hash(source, name) != code:
             raise NotRendered(f"{stem}: its code changed during the run; nothing was written")
+        if missing := lacking(stem, Path(folder), code):
+            raise NotRendered(
+                f"{stem}: ran, but did not write {', '.join(missing)}. The last cell must save the "
+                f"ledger (now.close()). {_set_aside(nb, stem)}"
+            )
         _keep(nb, stem, name, code)
         _publish(stem, Path(folder), paths.output_dir(name))
     print(f"{stem} ({name}): done in {(time.perf_counter() - began) / 60:.1f} min")
-    if missing := lacking(stem, name, code):
-        raise NotRendered(
-            f"{stem}: ran, but did not write {', '.join(missing)}. The last cell must save the "
-            "ledger (now.close())."
-        )
+
+
+def _set_aside(nb: "NotebookNode", stem: str) -> str:
+    """Keep what a run that is not published has shown; return the sentence that says where."""
+    from practicals.publish import cleaning
+
+    cleaning.write(nb, paths.root() / "build" / "failed" / f"{stem}.ipynb")
+    return f"The run so far is in build/failed/{stem}.ipynb; nothing else was written."
 
 
 def _keep(nb: "NotebookNode", stem: str, name: str, code: str) -> None:
@@ -137,12 +141,22 @@ def _keep(nb: "NotebookNode", stem: str, name: str, code: str) -> None:
     cleaning.write(nb, paths.notebooks_dir(name) / f"{stem}.ipynb")
 
 
+def _owner(file: str) -> str | None:
+    """Return the stem of the notebook that a figure, table or ledger carries in its name."""
+    return max((s for s in stems() if file.startswith((f"{s}-", f"{s}."))), key=len, default=None)
+
+
 def _publish(stem: str, staged: Path, target: Path) -> None:
-    """Move a finished run's files to their place; remove those of earlier runs that are gone."""
+    """Move a finished run's files to their place; remove those of earlier runs that are gone.
+
+    What carries another notebook's name, as the outputs of a copied notebook do, stays behind.
+    """
     for folder in ("figures", "report/generated"):
-        new = {path.name for path in (staged / folder).glob("*")}
+        for path in (staged / folder).glob("*"):
+            if _owner(path.name) != stem:
+                path.unlink()
         for old in (target / folder).glob(f"{stem}[-.]*"):
-            if old.name not in new:
+            if _owner(old.name) == stem and not (staged / folder / old.name).exists():
                 old.unlink()
     # The ledger last: where it is new, so is all that it vouches for.
     files = sorted(path for path in staged.rglob("*") if path.is_file())
@@ -213,11 +227,9 @@ def execute(nb: "NotebookNode", stem: str, staging: Path) -> None:
     try:
         _client(nb, paths.notebooks_dir()).execute(env=environment, cleanup_kc=True)
     except CellExecutionError as error:
-        failed = paths.root() / "build" / "failed" / f"{stem}.ipynb"
-        cleaning.write(nb, failed)
+        text = cleaning.ANSI.sub("", str(error)).rstrip()
         raise NotRendered(
-            f"{cleaning.ANSI.sub('', str(error)).rstrip()}\n\n{stem}: a cell failed (above). "
-            f"The run so far is in build/failed/{stem}.ipynb; nothing else was written."
+            f"{text}\n\n{stem}: a cell failed (above). {_set_aside(nb, stem)}"
         ) from None
     except DeadKernelError:
         raise KernelDied(

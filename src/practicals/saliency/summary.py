@@ -68,6 +68,14 @@ def mean_curves(
     return shown
 
 
+def agreement(found: dict[str, Found]) -> dict[str, np.ndarray]:
+    """Return network → rank correlations of methods, (n, methods, methods).
+
+    A map that is the same everywhere orders nothing: its correlation with any other is 0.
+    """
+    return {name: np.nan_to_num(part["agreement"]) for name, part in found.items()}
+
+
 def over_networks(found: dict[str, Found], key: str) -> np.ndarray:
     """Return the mean over networks of what one picture, or mosaic, gave; matrices stay matrices.
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 from torchvision import models
 
-from practicals import deeplift, rectifiers, saliency
+from practicals.saliency import deeplift
+from practicals.saliency import maps as saliency
 
 attr = pytest.importorskip("captum.attr")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -115,7 +116,7 @@ def test_integrated_gradients(case, grey):
 def test_guided_backprop(case):
     net, x, y, _ = case
     expected = attr.GuidedBackprop(copy.deepcopy(net)).attribute(x.clone(), target=y)
-    assert relative_error(rectifiers.guided_backprop(net, x, y, **KEEP), expected) < TOLERANCE
+    assert relative_error(saliency.guided_backprop(net, x, y, **KEEP), expected) < TOLERANCE
 
 
 def test_grad_cam(case):
@@ -131,7 +132,7 @@ def test_guided_grad_cam(case):
     twin = copy.deepcopy(net)
     guided = attr.GuidedGradCam(twin, twin.get_submodule(name))
     expected = guided.attribute(x.clone(), target=y, interpolate_mode="bilinear")
-    assert relative_error(rectifiers.guided_grad_cam(net, x, y, name, **KEEP), expected) < TOLERANCE
+    assert relative_error(saliency.guided_grad_cam(net, x, y, name, **KEEP), expected) < TOLERANCE
 
 
 def smooth_pools(net: nn.Module) -> nn.Module:
@@ -197,7 +198,7 @@ def test_deeplift_through_a_max_pool_adds_up_where_captum_does(overlap):
 def test_infidelity_agrees_with_captum():
     from captum.metrics import infidelity
 
-    from practicals.saliency_scores import squares, unexplained
+    from practicals.saliency.faithfulness import squares, unexplained
 
     torch.manual_seed(0)
     net, x, y = Small().eval(), torch.rand(3, 3, 16, 16), torch.tensor([0, 1, 2])

@@ -1,12 +1,15 @@
 """Maps on small networks: what they must be, and that the caller's network survives them."""
 
 from collections import OrderedDict
+from functools import partial
 
 import pytest
 import torch
 from torch import nn
 
-from practicals import backbones, deeplift, gradients, rectifiers, saliency, saliency_methods
+from practicals.networks import backbones, gradients, zoo
+from practicals.saliency import deeplift, maps
+from practicals.saliency.rise import rise
 
 
 def conv_net(inplace=True):
@@ -27,10 +30,25 @@ def conv_net(inplace=True):
     )
 
 
-METHODS = {
-    **{k: m.run for k, m in saliency_methods.table("conv2", 3, 3).items() if not m.is_control},
-    "grad_cam on a rectifier": lambda net, x, y: saliency.grad_cam(net, x, y, "relu2"),
-}
+def fresh_methods():
+    """Return every method, those with chance at the start of their generators."""
+    rngs = [torch.Generator().manual_seed(0) for _ in range(2)]
+    return {
+        "gradient": maps.gradient,
+        "gradient_x_input": maps.gradient_x_input,
+        "smoothgrad": partial(maps.smoothgrad, samples=3, generator=rngs[0]),
+        "integrated_gradients": partial(maps.integrated_gradients, steps=3),
+        "guided_backprop": maps.guided_backprop,
+        "grad_cam": partial(maps.grad_cam, layer="conv2"),
+        "guided_grad_cam": partial(maps.guided_grad_cam, layer="conv2"),
+        "grad_cam on a rectifier": partial(maps.grad_cam, layer="relu2"),
+        "deeplift": deeplift.deeplift,
+        "rise": partial(rise, masks=8, cells=4, generator=rngs[1]),
+    }
+
+
+METHODS = fresh_methods()
+CHANCE = ("smoothgrad", "rise")
 
 
 @pytest.fixture
@@ -70,9 +88,9 @@ def test_a_method_returns_maps_and_leaves_the_network_as_it_was(name, batch):
     net = conv_net()
     seen = mixed_state(net)
     before = state_of(net)
-    maps = METHODS[name](net, *batch)
-    assert maps.shape == (4, 16, 16) and maps.dtype == torch.float32
-    assert maps.isfinite().all() and maps.std() > 0 and not maps.requires_grad
+    found = METHODS[name](net, *batch)
+    assert found.shape == (4, 16, 16) and found.dtype == torch.float32
+    assert found.isfinite().all() and found.std() > 0 and not found.requires_grad
     assert_same_state(before, state_of(net))
     assert seen, "the caller's own hook ran"
 
@@ -90,18 +108,16 @@ def test_the_network_is_given_back_after_an_exception(name, batch):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_rectifiers_in_place_give_the_maps_of_those_that_are_not(name, batch):
-    maps = []
+    found = []
     for inplace in (True, False):
-        fresh = saliency_methods.table("conv2", 3, 3)  # SmoothGrad's generator at its start
-        run = fresh[name].run if name in fresh else METHODS[name]
-        maps.append(run(conv_net(inplace).eval(), *batch))
-    torch.testing.assert_close(*maps, rtol=1e-5, atol=1e-7)
+        found.append(fresh_methods()[name](conv_net(inplace).eval(), *batch))
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_map_does_not_depend_on_its_neighbours_in_the_batch(name, batch):
-    if name == "smoothgrad":
-        pytest.skip("its noise does")
+    if name in CHANCE:
+        pytest.skip("its draws do")
     x, y = batch
     net = conv_net().eval()
     alone = torch.cat([METHODS[name](net, x[i : i + 1], y[i : i + 1]) for i in range(len(x))])
@@ -110,17 +126,17 @@ def test_a_map_does_not_depend_on_its_neighbours_in_the_batch(name, batch):
 
 def test_methods_work_inside_no_grad_and_inference_mode(batch):
     net = conv_net().eval()
-    expected = saliency.gradient(net, *batch)
+    expected = maps.gradient(net, *batch)
     with torch.no_grad():
-        torch.testing.assert_close(saliency.gradient(net, *batch), expected)
+        torch.testing.assert_close(maps.gradient(net, *batch), expected)
     with torch.inference_mode():
-        torch.testing.assert_close(saliency.gradient(net, *batch), expected)
+        torch.testing.assert_close(maps.gradient(net, *batch), expected)
 
 
 def test_a_network_that_begins_in_place_is_differentiated(batch):
     net = nn.Sequential(nn.ReLU(True), nn.Flatten(), nn.Linear(768, 5))
     x = batch[0].clone()
-    assert saliency.gradient(net, *batch).shape == (4, 16, 16)
+    assert maps.gradient(net, *batch).shape == (4, 16, 16)
     assert torch.equal(x, batch[0])
 
 
@@ -128,11 +144,11 @@ def test_a_linear_network_is_explained_by_its_weights(batch):
     x, y = batch
     net = nn.Sequential(nn.Flatten(), nn.Linear(768, 5))
     weights = net[1].weight[y].view_as(x)
-    keep = {"reduce": saliency.every_channel}
-    torch.testing.assert_close(saliency.gradient(net, x, y, **keep), weights)
-    for method in (saliency.gradient_x_input, saliency.integrated_gradients, deeplift.deeplift):
+    keep = {"reduce": maps.every_channel}
+    torch.testing.assert_close(maps.gradient(net, x, y, **keep), weights)
+    for method in (maps.gradient_x_input, maps.integrated_gradients, deeplift.deeplift):
         torch.testing.assert_close(method(net, x, y, **keep), weights * x, rtol=1e-5, atol=1e-6)
-    smooth = saliency.smoothgrad(net, x, y, samples=4, **keep)
+    smooth = maps.smoothgrad(net, x, y, samples=4, **keep)
     torch.testing.assert_close(smooth, weights.detach(), rtol=1e-5, atol=1e-6)
 
 
@@ -144,9 +160,9 @@ def test_integrated_gradients_add_up_to_the_score(batch):
     x, y = batch
     net = conv_net().eval().double()
     baseline = torch.full_like(x, 0.5).double()
-    maps = saliency.integrated_gradients(net, x.double(), y, 100, baseline)
+    found = maps.integrated_gradients(net, x.double(), y, 100, baseline)
     change = score_change(net, x.double(), y, baseline)
-    torch.testing.assert_close(maps.double().sum((1, 2)), change, rtol=0, atol=5e-3)
+    torch.testing.assert_close(found.double().sum((1, 2)), change, rtol=0, atol=5e-3)
 
 
 @pytest.mark.parametrize(
@@ -159,9 +175,9 @@ def test_deeplift_adds_up_on_the_networks_of_the_course(name, side):
     x, y = torch.rand(2, 3, side, side), torch.tensor([1, 4])
     for baseline in (torch.zeros_like(x[:1]), torch.rand_like(x)):
         change = score_change(net, x, y, baseline.expand_as(x))
-        maps = deeplift.deeplift(net, x, y, baseline)
-        missing = (maps.sum((1, 2)) - change).abs()
-        assert maps.std() > 0 and (missing < 1e-5 * maps.abs().sum((1, 2)).max()).all()
+        found = deeplift.deeplift(net, x, y, baseline)
+        missing = (found.sum((1, 2)) - change).abs()
+        assert found.std() > 0 and (missing < 1e-5 * found.abs().sum((1, 2)).max()).all()
 
 
 def test_deeplift_sees_what_a_saturated_gradient_misses():
@@ -171,7 +187,7 @@ def test_deeplift_sees_what_a_saturated_gradient_misses():
         for parameter, value in zip(net.parameters(), (-1.0, 1.0, -1.0, 1.0), strict=True):
             parameter.fill_(value)
     x, y = torch.ones(1, 1, 1, 2), torch.tensor([0])
-    assert saliency.gradient(net, x, y).abs().max() == 0
+    assert maps.gradient(net, x, y).abs().max() == 0
     torch.testing.assert_close(deeplift.deeplift(net, x, y), torch.full((1, 1, 2), 0.5))
 
 
@@ -181,8 +197,8 @@ def test_deeplift_credits_the_place_of_the_larger_maximum():
     net = nn.Sequential(nn.MaxPool2d((1, 2)), nn.Flatten())
     x = torch.tensor([[3.0, 1.0], [1.0, 0.0]]).view(2, 1, 1, 2)
     reference = torch.tensor([[0.0, 2.0], [0.0, 4.0]]).view(2, 1, 1, 2)
-    maps = deeplift.deeplift(net, x, torch.tensor([0, 0]), reference)
-    torch.testing.assert_close(maps.view(2, 2), torch.tensor([[1.0, 0.0], [0.0, -3.0]]))
+    found = deeplift.deeplift(net, x, torch.tensor([0, 0]), reference)
+    torch.testing.assert_close(found.view(2, 2), torch.tensor([[1.0, 0.0], [0.0, -3.0]]))
 
 
 def test_deeplift_refuses_a_network_whose_path_depends_on_the_input(batch):
@@ -211,7 +227,7 @@ def test_guided_backprop_reaches_functions_and_a_module_used_twice(batch):
             return self.head(nn.functional.relu(nn.functional.max_pool2d(x, 3, 1)).flatten(1))
 
     net = Shared()
-    assert not torch.equal(rectifiers.guided_backprop(net, *batch), saliency.gradient(net, *batch))
+    assert not torch.equal(maps.guided_backprop(net, *batch), maps.gradient(net, *batch))
 
 
 def test_guided_backprop_by_hand():
@@ -219,30 +235,30 @@ def test_guided_backprop_by_hand():
     net = nn.Sequential(nn.Flatten(), nn.ReLU(), nn.Linear(2, 1, bias=False))
     net[2].weight.data = torch.tensor([[2.0, -3.0]])
     x = torch.ones(1, 1, 1, 2)
-    assert rectifiers.guided_backprop(net, x, torch.tensor([0])).flatten().tolist() == [2.0, 0.0]
+    assert maps.guided_backprop(net, x, torch.tensor([0])).flatten().tolist() == [2.0, 0.0]
 
 
 def test_smoothgrad_does_not_depend_on_the_batch_size(batch):
     net = conv_net().eval()
-    maps = [
-        saliency.smoothgrad(
+    found = [
+        maps.smoothgrad(
             net, *batch, samples=6, batch_size=size, generator=torch.Generator().manual_seed(3)
         )
         for size in (1, 8, 64)
     ]
-    torch.testing.assert_close(maps[0], maps[1], rtol=1e-4, atol=1e-7)
-    torch.testing.assert_close(maps[0], maps[2], rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(found[0], found[1], rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(found[0], found[2], rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["squeezenet1_0", "mobilenet_v2", "smallvgg"])
+@pytest.mark.parametrize("name", ["squeezenet1_0", "googlenet", "mobilenet_v2", "smallvgg"])
 def test_gradients_added_up_behind_the_first_convolution_are_the_same(name):
     torch.manual_seed(0)
     net = backbones.build(name).eval()
     before = state_of(net)
     x, y = torch.rand(2, 3, 64, 64), torch.tensor([3, 1])
     points = [(0.3, x), (-0.5, x + 0.1 * torch.randn(x.shape)), (0.9, 0.5 * x)]
-    assert gradients.affine_start(net) is not None
-    found = gradients.weighted_gradients(net, points, y, batch_size=4)
+    assert maps.affine_start(net) is not None
+    found = maps.weighted_gradients(net, points, y, batch_size=4)
     plain = sum(weight * gradients.input_gradient(net, point, y) for weight, point in points)
     torch.testing.assert_close(found, plain, rtol=1e-3, atol=1e-5 * plain.abs().max().item())
     assert_same_state(before, state_of(net))
@@ -251,22 +267,39 @@ def test_gradients_added_up_behind_the_first_convolution_are_the_same(name):
 def test_grad_cam_takes_names_of_backbones_and_of_torch(batch):
     net = backbones.build("squeezenet1_0").eval()
     x, y = torch.rand(1, 3, 64, 64), torch.tensor([5])
-    maps = [saliency.grad_cam(net, x, y, layer) for layer in ("fire9", "steps.fire9")]
-    maps.append(saliency.grad_cam(net, x, y, net.steps.fire9))
-    assert torch.equal(maps[0], maps[1]) and torch.equal(maps[0], maps[2])
+    found = [maps.grad_cam(net, x, y, layer) for layer in ("fire9", "steps.fire9")]
+    found.append(maps.grad_cam(net, x, y, net.steps.fire9))
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace")
 def test_errors_say_what_to_do(batch):
     net = conv_net()
     x, y = batch
-    with pytest.raises(backbones.UnknownName, match="Did you mean 'conv"):
-        saliency.grad_cam(net, x, y, "conv3")
+    with pytest.raises(zoo.UnknownName, match="Did you mean 'conv"):
+        maps.grad_cam(net, x, y, "conv3")
     with pytest.raises(ValueError, match="gives no maps"):
-        saliency.grad_cam(net, x, y, "head")
+        maps.grad_cam(net, x, y, "head")
     with pytest.raises(ValueError, match="classes 0 to 4"):
-        saliency.gradient(net, x, y + 1)
+        maps.gradient(net, x, y + 1)
     with pytest.raises(ValueError, match=r"y \(n,\)"):
-        saliency.gradient(net, x, y[:2])
+        maps.gradient(net, x, y[:2])
     with pytest.raises(TypeError, match="TorchScript"):
-        rectifiers.guided_backprop(torch.jit.trace(net.eval(), x), x, y)
+        maps.guided_backprop(torch.jit.trace(net.eval(), x), x, y)
+
+
+def test_smoothgrad_takes_the_range_of_each_picture_alone(batch):
+    """A linear network on which noise cancels: what remains is the deviation that was asked for."""
+    x = torch.stack([torch.zeros(3, 64, 64), torch.zeros(3, 64, 64)])
+    x[0, 0, 0, 0], x[1, 0, 0, 0] = 1.0, 0.1
+    moved = maps.noisy(x, 0.5, torch.Generator().manual_seed(0)) - x
+    spread = moved.flatten(1).std(1)
+    torch.testing.assert_close(spread, torch.tensor([0.5, 0.05]), rtol=0.05, atol=0)
+
+
+def test_deeplift_has_the_ordinary_slope_where_nothing_differs():
+    """Input equals reference: the multiplier is the derivative."""
+    x = torch.tensor([0.5, -1.0], requires_grad=True)
+    value = deeplift.rescale(torch.tanh, x, x.detach())
+    (slope,) = torch.autograd.grad(value.sum(), x)
+    torch.testing.assert_close(slope, 1 - torch.tanh(x.detach()) ** 2)
