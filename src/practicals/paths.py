@@ -88,10 +88,15 @@ def report_dir() -> Path:
     return root() / "report"
 
 
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Return the known name that is spelt most like ``name``, or None if none is near."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)), None)
+
+
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return ``" Did you mean 'x'?"`` with the nearest known name, or nothing if none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known, cutoff)
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def sweep(folder: Path, pattern: str) -> None:

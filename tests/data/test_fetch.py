@@ -13,10 +13,12 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from practicals.assets import MissingAsset
-from practicals.inventory import Asset
 
-from practicals import assets, downloads, inventory, layouts, paths
+from practicals import paths
+from practicals.data import fetch as assets
+from practicals.data import layouts
+from practicals.data import registry as inventory
+from practicals.data.registry import Asset, MissingAsset
 
 BODY = b"weights " * 5000
 
@@ -79,7 +81,7 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("DATA_MIRROR", raising=False)
     monkeypatch.delenv("PRACTICALS_OFFLINE", raising=False)
-    monkeypatch.setattr(downloads, "PAUSE_S", 0.01)
+    monkeypatch.setattr(assets, "PAUSE_S", 0.01)
     return tmp_path / "data"
 
 
@@ -136,7 +138,7 @@ def test_connection_that_is_always_cut_leaves_nothing(server, data):
     server.content["/net.pth"], server.cuts["/net.pth"] = BODY, 99
     with pytest.raises(MissingAsset, match=r"cut after 20,000 of 40,000 bytes|failed"):
         assets.locate("net.pth", registry(an_asset(f"{server.address}/net.pth")))
-    assert len(server.requests) == downloads.ATTEMPTS and left_in(data) == []
+    assert len(server.requests) == assets.ATTEMPTS and left_in(data) == []
 
 
 def test_spare_address_is_tried_second(server):
@@ -163,7 +165,7 @@ def test_offline_switch_never_asks(server, monkeypatch):
 def test_no_public_address_says_so_and_names_the_alternative():
     with pytest.raises(MissingAsset, match=r"mobilenet_v2-b0353104\.pth stands in for it"):
         assets.locate("mobilenet_v2-coral.pth")
-    assert "make data NETS=vgg16" in assets.explain_missing("vgg16-oxford-blocks12.pth")
+    assert "converts them" in assets.explain_missing("vgg16-oxford-blocks123.pth")
 
 
 def a_mirror(tmp_path, monkeypatch, content):
@@ -228,7 +230,7 @@ class FailingDownloader:
     ],
 )
 def test_interrupt_and_full_disk_leave_nothing(monkeypatch, data, failure, seen):
-    monkeypatch.setattr(downloads.pooch, "HTTPDownloader", FailingDownloader)
+    monkeypatch.setattr(assets.pooch, "HTTPDownloader", FailingDownloader)
     monkeypatch.setattr(FailingDownloader, "failure", failure, raising=False)
     with pytest.raises(seen) as error:
         assets.locate("net.pth", registry(an_asset("http://127.0.0.1:9/net.pth")))
@@ -452,7 +454,7 @@ def test_command_line(server, capsys, monkeypatch):
 
 
 def test_interrupted_command_line_says_that_nothing_is_left(monkeypatch, capsys, data):
-    monkeypatch.setattr(downloads.pooch, "HTTPDownloader", FailingDownloader)
+    monkeypatch.setattr(assets.pooch, "HTTPDownloader", FailingDownloader)
     monkeypatch.setattr(FailingDownloader, "failure", KeyboardInterrupt(), raising=False)
     assert assets.main(["fetch"], registry(an_asset("http://127.0.0.1:9/x"))) == 130
     assert "Nothing half-written" in capsys.readouterr().err and left_in(data) == []
@@ -468,7 +470,7 @@ def test_registry_is_complete_and_well_formed():
             assert all(re.fullmatch("[0-9a-f]+", h) for h in hashes if h)
         assert asset.alternative is None or asset.alternative in known
         assert asset.layout is None or asset.layout in layouts.LAYOUTS
-        assert asset.url or asset.alternative
+        assert asset.url or asset.alternative or asset.converted
     assert len(known["imagenet-samples"].members) == 275 and len(known["MNIST"].members) == 4
     assert len(known["BSDS500"].files) == 500 and len(known["15-Scene"].files) == 4485
     assert sum(name.startswith("train/") for name in known["15-Scene"].files) == 1500
@@ -499,7 +501,7 @@ REAL_MIRROR = os.environ.get("DATA_MIRROR")
         "imagenet-samples",
         "compressed_SqueezeNet.net",
         "mobilenet_v2-coral.pth",
-        "vgg16-oxford-blocks12.pth",
+        "vgg16-oxford-blocks123.pth",
     ],
 )
 def test_real_mirror_is_whole_and_used_in_place(monkeypatch, name, data):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from practicals import tex, typeset
+from practicals.publish import report
 
-REPORT = Path(__file__).resolve().parents[1] / "report"
+REPORT = Path(__file__).resolve().parents[2] / "report"
 STEM = "1-transfer-learning"
-needs_latex = pytest.mark.skipif(bool(typeset.missing()), reason="LaTeX is not installed")
+needs_latex = pytest.mark.skipif(bool(report.missing()), reason="LaTeX is not installed")
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def repository(monkeypatch, tmp_path):
 
     def write(profile, text):
         monkeypatch.setenv("PROFILE", profile)
-        generated = typeset.paths.generated_dir(profile)
+        generated = report.paths.generated_dir(profile)
         generated.mkdir(parents=True, exist_ok=True)
         (generated / f"{STEM}.tex").write_text(
             rf"\practicalsdefine{{res}}{{{STEM}}}{{best_accuracy}}{{93.0\,\%}}"
@@ -38,14 +38,14 @@ def repository(monkeypatch, tmp_path):
 def test_sample_pdf_fills_gaps_and_is_made_once(repository, capsys):
     gaps = rf"\res{{{STEM}}}{{best_accuracy}} \res{{{STEM}}}{{absent_key}} \includegraphics{{none}}"
     root = repository("sample", gaps)
-    assert typeset.main([]) == 0
+    assert report.main([]) == 0
     assert (root / "build/sample/report.pdf").read_bytes().startswith(b"%PDF")
     assert [path.name for path in (root / "report").glob("*.pdf")] == []
     capsys.readouterr()
-    assert typeset.main([]) == 0
+    assert report.main([]) == 0
     assert capsys.readouterr().out == "report: up to date\n"
     (root / "report/main.tex").write_text((root / "report/main.tex").read_text() + "% more\n")
-    assert not typeset.is_current("sample")
+    assert not report.is_current("sample")
 
 
 @needs_latex
@@ -58,24 +58,24 @@ def test_sample_pdf_fills_gaps_and_is_made_once(repository, capsys):
 )
 def test_full_pdf_refuses_what_is_not_defined(repository, capsys, text, message):
     root = repository("full", text)
-    assert typeset.main([]) == 1
+    assert report.main([]) == 1
     error = capsys.readouterr().err
-    assert message in error and "build/latex/full/report.log" in error
-    assert not (root / "report/report.pdf").exists() and not tex.recorded("full")
+    assert message in error and "build/latex/full.log" in error
+    assert not (root / "report/report.pdf").exists() and not report.recorded("full")
 
 
 def test_without_chapters_there_is_nothing_to_do(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
-    assert typeset.main([]) == 0
+    assert report.main([]) == 0
     assert "nothing to do" in capsys.readouterr().out
 
 
 def test_missing_latex_gives_the_one_command(repository, monkeypatch, capsys):
     repository("sample", "text")
-    monkeypatch.setattr(typeset.shutil, "which", lambda name: None)
-    assert typeset.main([]) == 1
+    monkeypatch.setattr(report.shutil, "which", lambda name: None)
+    assert report.main([]) == 1
     assert "apt-get install --no-install-recommends latexmk" in capsys.readouterr().err
-    assert typeset.main(["--setup"]) == 0, "the rest works without LaTeX"
+    assert report.main(["--setup"]) == 0, "the rest works without LaTeX"
     assert "missing here: latexmk, pdflatex, bibtex" in capsys.readouterr().out
 
 
@@ -84,19 +84,30 @@ def test_setup_installs_as_root_on_debian(monkeypatch, capsys):
 
     def run(command, **_):
         commands.append(" ".join(command))
-        return typeset.subprocess.CompletedProcess(command, 0)
+        return report.subprocess.CompletedProcess(command, 0)
 
     found = {"apt-get": "apt-get"}
-    monkeypatch.setattr(typeset.shutil, "which", found.get)
-    monkeypatch.setattr(typeset.os, "geteuid", lambda: 0, raising=False)
-    monkeypatch.setattr(typeset.subprocess, "run", run)
-    assert typeset.main(["--setup"]) == 0
+    monkeypatch.setattr(report.shutil, "which", found.get)
+    monkeypatch.setattr(report.os, "geteuid", lambda: 0, raising=False)
+    monkeypatch.setattr(report.subprocess, "run", run)
+    assert report.main(["--setup"]) == 0
     assert commands[0] == "apt-get -qq update"
     assert commands[1].startswith("apt-get install -qq -y --no-install-recommends latexmk")
 
 
 def test_sources_are_read_without_comments(repository):
     repository("full", "% \\cite{hidden}\n 5\\% \\citep[p.~3][]{a, b} \\input{x/table.tex}")
-    assert [use.name for use in tex.citations()] == ["simonyan2015", "a", "b"]
-    assert "table" in [use.name for use in tex.inputs()]
-    assert "simonyan2015" in tex.bibliography()
+    assert [use.name for use in report.citations()] == ["simonyan2015", "a", "b"]
+    assert "table" in [use.name for use in report.inputs()]
+    assert "simonyan2015" in report.bibliography()
+
+
+@needs_latex
+def test_what_a_killed_run_left_does_not_spoil_the_next(repository):
+    root = repository("sample", "text")
+    left = root / "build/latex/.run-left"
+    left.mkdir(parents=True)
+    (left / "report.aux").write_text("\\garbage{")
+    (root / "build/latex/report.aux").write_text("\\garbage{")
+    assert report.main([]) == 0
+    assert (root / "build/sample/report.pdf").exists()

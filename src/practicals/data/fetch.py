@@ -202,8 +202,9 @@ def _resolve(name: str, registry: Registry | None) -> Asset:
     # Whole names and their first words both count: "vgg61" means "vgg16-397923af.pth".
     words = {re.split(r"[-_.]", known)[0].lower(): known for known in reversed(registry)}
     words |= {known.lower(): known for known in registry}
-    hint = paths.did_you_mean(name.lower(), words) or f" Known: {', '.join(registry)}."
-    raise ValueError(f"no asset is called {name!r}.{hint}")
+    near = paths.nearest(name.lower(), words)
+    hint = repr(words[near]) if near else f"one of {', '.join(registry)}"
+    raise ValueError(f"no asset is called {name!r}; did you mean {hint}?")
 
 
 def _places() -> Iterator[tuple[str, Path]]:
