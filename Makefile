@@ -66,10 +66,7 @@ check: $(DONE) ## prove that what is published is current; names each culprit
 student: $(DONE) ## the hand-out without answers: build/student/
 	@$(PY) -m practicals.publish.student make
 
-student-twice: $(DONE) ## every notebook in the sample profile, each cell twice, and the whole twice
-	@$(PY) -m pytest -m slow tests/test_notebooks.py
-
-check: $(DONE) ## prove that exercises fail without an answer and pass with one
+student-check: $(DONE) ## prove that exercises fail without an answer and pass with one
 	@$(PY) -m practicals.publish.student check
 
 data: $(DONE) ## download the data of the full profile; NETS=vgg16 adds VGG16 (528 MB)

@@ -34,7 +34,7 @@ def opened(content):
 
 
 def pixels(content):
-    return np.asarray(opened(content)).astype(int)
+    return np.asarray(opened(content).convert("RGB")).astype(int)
 
 
 @pytest.mark.parametrize("suffix", ["pdf", "png", "jpg"])
@@ -47,13 +47,14 @@ def test_the_same_figure_gives_the_same_bytes(suffix):
     assert figures.as_bytes(other, suffix, "sample") != first
 
 
-@pytest.mark.parametrize(("suffix", "kind"), [("png", "PNG"), ("jpg", "JPEG")])
-def test_a_picture_is_printed_at_its_size_with_twice_a_screens_pixels(suffix, kind):
+@pytest.mark.parametrize(
+    ("suffix", "kind", "dpi"), [("png", "PNG", figures.DPI), ("jpg", "JPEG", figures.RASTER_DPI)]
+)
+def test_a_picture_is_printed_at_its_own_size(suffix, kind, dpi):
     image = opened(figures.as_bytes(draw(), suffix))
-    assert image.format == kind and image.mode == "RGB"
-    assert image.size == (round(figures.TEXT_WIDTH * figures.DPI), round(3.2 * figures.DPI))
-    assert np.allclose(image.info["dpi"], figures.DPI, atol=0.1)
-    assert image.width / image.info["dpi"][0] == pytest.approx(figures.TEXT_WIDTH, abs=0.01)
+    assert image.format == kind and np.allclose(image.info["dpi"], dpi, atol=0.1)
+    assert image.size == (round(figures.TEXT_WIDTH * dpi), round(3.2 * dpi))
+    assert dpi >= 150, "sharp in print"
 
 
 def test_a_pdf_is_as_wide_as_the_text_and_keeps_its_letters():
@@ -72,7 +73,7 @@ def test_the_mark_sits_in_the_corner_and_leaves_the_figure():
     fig = draw()
     clean, marked = (pixels(figures.as_bytes(fig, "png", mark)) for mark in ("", "sample"))
     assert fig.texts == [] and clean.shape == marked.shape
-    rows, columns = np.nonzero((clean != marked).any(axis=2))
+    rows, columns = np.nonzero((np.abs(clean - marked) > 40).any(axis=2))
     height, width = clean.shape[:2]
     assert len(rows) and rows.min() > 0.9 * height and columns.min() > 0.9 * width
 
@@ -89,14 +90,15 @@ def test_a_failure_leaves_the_figure_without_the_mark(monkeypatch):
     assert fig.texts == []
 
 
-def test_a_jpeg_keeps_colours_at_every_pixel():
-    fig = plt.figure(figsize=(0.5, 0.5))
-    fig.figimage(np.random.default_rng(0).integers(0, 2, (120, 120)), cmap="bwr")
-    png, half = figures.as_bytes(fig, "png"), io.BytesIO()
-    opened(png).save(half, "jpeg", quality=figures.QUALITY)
-    error = [np.abs(pixels(c) - pixels(png)).mean() for c in
-             (figures.as_bytes(fig, "jpg"), half.getvalue())]  # fmt: skip
-    assert error[0] < error[1] / 2
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_the_palette_survives_the_file(suffix):
+    fig, ax = plt.subplots(figsize=(2, 2))
+    ax.set_axis_off()
+    ax.imshow([[matplotlib.colors.to_rgb(c) for c in figures.PALETTE[:4]]], aspect="auto")
+    exact = io.BytesIO()
+    fig.savefig(exact, dpi=figures.RASTER_DPI if suffix == "jpg" else figures.DPI)
+    error = np.abs(pixels(figures.as_bytes(fig, suffix)) - pixels(exact.getvalue()))
+    assert error.mean() < 4 and np.median(error) <= 2
 
 
 def test_an_animation_repeats_its_frames_in_order():

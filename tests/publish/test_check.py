@@ -100,6 +100,7 @@ def registry(monkeypatch, tmp_path):
     (package / "one.py").write_text("def f():\n    return 1\n")
     monkeypatch.setattr(fingerprint, "package_dir", lambda: package)
     monkeypatch.setenv("PROFILE", "full")
+    monkeypatch.setattr(check, "PENDING", {})
     return package
 
 

@@ -32,7 +32,7 @@ for file, text in {{
     "report/generated/{STEM}.tex": "numbers",
     "report/generated/{STEM}.json": json.dumps({{
         "code": fingerprint.of_stem("{STEM}", name), "profile": name, "tables": {{}},
-        "figures": {{"new": {{"files": {{}}}}}},
+        "values": {{}}, "figures": {{"new": {{"files": {{}}}}}},
     }}),
 }}.items():
     (base / file).parent.mkdir(parents=True, exist_ok=True)

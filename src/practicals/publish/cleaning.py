@@ -126,7 +126,8 @@ def read(path: Path) -> NotebookNode:
     """Read a notebook as it is; ``nbformat.read`` would repair what is to be found in it."""
     try:
         nb = nbformat.v4.reads(path.read_text(encoding="utf-8"))
-        _ = nb.metadata, [cell.cell_type for cell in nb.cells]
+        for cell in nb.cells:  # what is read of it later must be there
+            _ = cell.source, cell.outputs if cell.cell_type == "code" else None, nb.metadata
         return nb
     except (ValueError, AttributeError, KeyError, TypeError) as error:
         raise Unreadable(f"{path.name} is no readable notebook ({error})") from None

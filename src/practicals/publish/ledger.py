@@ -274,7 +274,7 @@ class Ledger:
 
 
 class Picture:
-    """A figure with caption and alternative text, as a notebook shows it, at half its pixels."""
+    """A figure with caption and alternative text, as a notebook shows it: sharper than its size."""
 
     def __init__(self, content: bytes, suffix: str, caption: str, alt: str) -> None:
         self.content, self.suffix, self.caption, self.alt = content, suffix, caption, alt
@@ -291,8 +291,9 @@ class Picture:
         from IPython.display import Image
         from PIL import Image as Pixels
 
-        width = Pixels.open(BytesIO(self.content)).width
-        shown = width if self.suffix == "gif" else width // 2
+        picture = Pixels.open(BytesIO(self.content))
+        dots = picture.info.get("dpi", (figures.DPI / 2,))[0]
+        shown = round(picture.width / dots * figures.DPI / 2)
         kind = {"jpg": "jpeg"}.get(self.suffix, self.suffix)
         return Image(self.content, format=kind, width=shown, alt=self.alt)
 

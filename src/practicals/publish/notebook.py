@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from IPython.display import HTML, Code
+from matplotlib_inline.backend_inline import set_matplotlib_formats
 
 from .. import figures, runtime
 from .. import profile as profiles
@@ -83,6 +84,8 @@ def begin(stem: str, profile: str | None = None) -> Session:
     os.environ["PROFILE"] = now.name
     figures.style()
     runtime.seed_everything(now.seed)
+    # Pictures drawn in passing stay light; what the ledger keeps chooses its own format.
+    set_matplotlib_formats("jpeg", pil_kwargs={"quality": figures.QUALITY})
     # joblib warns in red of a worker's memory, which each finished job gives back.
     warnings.filterwarnings("ignore", "A worker stopped while some jobs were given")
     return Session(now, profiles.budget(stem, now), Ledger(stem, now), time.perf_counter())

@@ -38,18 +38,23 @@ def stems() -> list[str]:
 def lacking(stem: str, base: Path, code: str) -> list[str]:
     """Return the outputs of a notebook below ``base`` that are absent, altered or of other code."""
     generated = base / "report" / "generated"
-    ledger = generated / f"{stem}.json"
-    try:
-        content = json.loads(ledger.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return [ledger.name]
+    content = read_ledger(generated / f"{stem}.json")
     if content.get("code") != code:
-        return [ledger.name]
+        return [f"{stem}.json"]
     vouched = {base / "figures" / f: h for f, h in vouched_figures(content).items()}
     tables = {t: facts["sha256"] for t, facts in content["tables"].items()}
     vouched |= {generated / f"{stem}-{t}.tex": h for t, h in tables.items()}
     wrong = [path.name for path, known in vouched.items() if hash_of(path) != known]
     return wrong + [f"{stem}.tex"] * (not (generated / f"{stem}.tex").exists())
+
+
+def read_ledger(path: Path) -> dict[str, Any]:
+    """Return what a ledger's file says, or ``{}`` where there is none that can be read."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content if {"profile", "code", "values", "tables"} <= content.keys() else {}
+    except (FileNotFoundError, ValueError, AttributeError):
+        return {}
 
 
 def vouched_figures(ledger: dict[str, Any]) -> dict[str, str]:

@@ -46,7 +46,12 @@ def sources() -> list[Path]:
 
 def _texts() -> dict[str, str]:
     files = (path for path in sources() if path.exists())
-    return {path.name: COMMENT.sub("", path.read_text(encoding="utf-8")) for path in files}
+    return {path.name: COMMENT.sub("", _text(path)) for path in files}
+
+
+def _text(path: Path) -> str:
+    """Read a source; a byte that is not UTF-8 is LaTeX's to complain of, with its line."""
+    return path.read_text(encoding="utf-8", errors="replace")
 
 
 def numbers() -> list[Use]:
@@ -78,7 +83,7 @@ def citations() -> list[Use]:
 def bibliography() -> set[str]:
     """Return the keys of ``references.bib``."""
     path = paths.report_dir() / "references.bib"
-    return set(ENTRY.findall(path.read_text(encoding="utf-8"))) if path.exists() else set()
+    return set(ENTRY.findall(_text(path))) if path.exists() else set()
 
 
 def printed_inputs(profile: str) -> list[Path]:
@@ -116,8 +121,10 @@ def record_path(profile: str) -> Path:
 
 def recorded(profile: str) -> dict:
     """Return what the PDF was made from: ``{"inputs": {path: sha256}, "pdf": sha256}``, or {}."""
-    path = record_path(profile)
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    try:
+        return json.loads(record_path(profile).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 PROGRAMS = ("latexmk", "pdflatex", "bibtex")
@@ -236,6 +243,7 @@ def typeset(name: str) -> Path:
     inputs = input_hashes(name)
     final, logs = pdf_path(name), paths.root() / "build" / "latex"
     logs.mkdir(parents=True, exist_ok=True)
+    paths.sweep(logs, ".run-*")
     # A fresh folder: what a killed run left, or another run writes, cannot spoil this one.
     with TemporaryDirectory(dir=logs, prefix=".run-") as folder:
         build = Path(folder)
@@ -271,6 +279,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (profile.UnknownProfile, NotTypeset) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("\ninterrupted: the older PDF is untouched", file=sys.stderr)
+        return 130
     return 0
 
 
