@@ -174,10 +174,10 @@ BREAKS = {
     "root's path": (lambda r: shows(r)(r), NOTEBOOK, "absolute path"),
     "heavy notebook": (shows("x" * 3_000_001), NOTEBOOK, "3.0 MB"),
     "same cell id": (duplicate_id, NOTEBOOK, "cell 3 has the id 'a' of another"),
-    "notebook cut": (add(NOTEBOOK, b'{"cells": [{"cell_ty'), NOTEBOOK, "no readable notebook"),
+    "notebook cut": (add(NOTEBOOK, b'{"cells": [{"cell_ty'), NOTEBOOK, "cannot be read"),
     "merge marks": (
         lambda r: edit(r / NOTEBOOK, '"cells": [', '<<<<<<< HEAD\n"cells": ['),
-        NOTEBOOK, "no readable notebook"),
+        NOTEBOOK, "cannot be read"),
     "output edited": (shows("95 %"), NOTEBOOK, "did not write"),
     "figure gone": (remove(FIGURE), FIGURE, "is missing"),
     "figure repainted": (add(FIGURE), FIGURE, "not the file"),
