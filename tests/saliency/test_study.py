@@ -114,6 +114,12 @@ def test_mean_curves_put_every_point_in_its_place():
     np.testing.assert_allclose(means, [0.6, 0.3, 1.1, 0.8])
 
 
+def test_balanced_curves_lose_what_is_only_between_pictures():
+    shape = np.linspace(1, 0, 3)
+    values = shape + np.array([[0.0], [0.4], [-0.1]])
+    np.testing.assert_allclose(summary.balanced(values), np.tile(shape + 0.1, (3, 1)))
+
+
 def test_the_hardest_control_decides():
     rng = np.random.default_rng(0)
     base = rng.normal(size=60)

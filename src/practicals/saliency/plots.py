@@ -111,7 +111,7 @@ def curve_panels(
             for name, (fractions, values) in lines.items():
                 style = "--" if name in controls else "-"
                 ax.plot(fractions, values, style, color=colours[name], label=name)
-            ax.set(title=f"{network}: {score}", ylim=(0, 1))
+            ax.set(title=f"{network}\n{score}", ylim=(0, 1))
             ax.grid(alpha=0.3)
         row[0].set_ylabel("probability of the class")
     for ax in axes[-1]:
@@ -136,7 +136,7 @@ def dots(
             for place, (name, (mean, error)) in enumerate(values.items()):
                 ax.errorbar(mean, place, xerr=error, fmt="o", ms=4, color=colours[name], capsize=2)
             ax.set_yticks(range(len(values)), list(values))
-            ax.set(title=f"{network}: {score}", ylim=(len(values) - 0.5, -0.5))
+            ax.set(title=f"{network}\n{score}", ylim=(len(values) - 0.5, -0.5))
             ax.grid(axis="x", alpha=0.3)
     return fig
 

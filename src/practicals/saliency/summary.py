@@ -22,6 +22,15 @@ def mean_curve(fractions: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, n
     return places, np.bincount(index.ravel(), values.ravel()) / counts
 
 
+def balanced(values: np.ndarray) -> np.ndarray:
+    """Return values (n, each) with every picture's own mean replaced by the mean of all.
+
+    A point of a shared-out curve is seen by some pictures only. Without this, neighbouring points
+    differ because their pictures do.
+    """
+    return values - values.mean(1, keepdims=True) + values.mean()
+
+
 def titles_of(methods: dict[str, Method]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the titles of the methods that look at the network, and of the controls."""
     learnt = {key: m.title for key, m in methods.items() if not m.is_control}
@@ -61,7 +70,7 @@ def mean_curves(
         part, shown[title] = found[name], {}
         for score in CURVES:
             curves_of = {
-                text: mean_curve(part["fractions"], part[f"{m}/{score}"])
+                text: mean_curve(part["fractions"], balanced(part[f"{m}/{score}"]))
                 for m, text in methods.items()
             }
             shown[title][score.replace("_", ", ")] = curves_of
