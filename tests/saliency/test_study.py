@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from practicals.networks import backbones
-from practicals.saliency import methods, plots, study, summary
+from practicals.saliency import faithfulness, methods, plots, study, summary
 
 EFFORT = methods.Effort(2, 2, 8)
 LOOK = study.Look(6, 2, 4)
@@ -114,10 +114,13 @@ def test_mean_curves_put_every_point_in_its_place():
     np.testing.assert_allclose(means, [0.6, 0.3, 1.1, 0.8])
 
 
-def test_balanced_curves_lose_what_is_only_between_pictures():
-    shape = np.linspace(1, 0, 3)
-    values = shape + np.array([[0.0], [0.4], [-0.1]])
-    np.testing.assert_allclose(summary.balanced(values), np.tile(shape + 0.1, (3, 1)))
+def test_smoothed_curves_lose_what_is_only_between_pictures():
+    """Twelve points, three a picture: a straight line stays one although pictures differ."""
+    fractions = faithfulness.grid(12, 3, 0, 4)
+    values = fractions + np.array([[0.0], [0.8], [-0.4], [0.0]])
+    places, means = summary.smoothed_curve(fractions, values)
+    assert len(places) == 9
+    np.testing.assert_allclose(means, places + 0.1)
 
 
 def test_the_hardest_control_decides():

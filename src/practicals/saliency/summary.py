@@ -22,13 +22,17 @@ def mean_curve(fractions: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, n
     return places, np.bincount(index.ravel(), values.ravel()) / counts
 
 
-def balanced(values: np.ndarray) -> np.ndarray:
-    """Return values (n, each) with every picture's own mean replaced by the mean of all.
+def smoothed_curve(fractions: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean curve with a moving mean in whose window every picture appears once.
 
-    A point of a shared-out curve is seen by some pictures only. Without this, neighbouring points
-    differ because their pictures do.
+    A point of a shared-out curve is seen by some pictures only, so neighbouring points differ
+    because their pictures do. The window is as wide as the points that one picture skips.
     """
-    return values - values.mean(1, keepdims=True) + values.mean()
+    places, index = np.unique(fractions.round(9), return_inverse=True)
+    counts, window = np.bincount(index.ravel()), np.ones(len(places) // fractions.shape[1])
+    sums = np.bincount(index.ravel(), values.ravel())
+    found = np.convolve(sums, window, "valid") / np.convolve(counts, window, "valid")
+    return np.convolve(places, window / len(window), "valid"), found
 
 
 def titles_of(methods: dict[str, Method]) -> tuple[dict[str, str], dict[str, str]]:
@@ -70,7 +74,7 @@ def mean_curves(
         part, shown[title] = found[name], {}
         for score in CURVES:
             curves_of = {
-                text: mean_curve(part["fractions"], balanced(part[f"{m}/{score}"]))
+                text: smoothed_curve(part["fractions"], part[f"{m}/{score}"])
                 for m, text in methods.items()
             }
             shown[title][score.replace("_", ", ")] = curves_of
