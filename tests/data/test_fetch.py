@@ -377,10 +377,11 @@ def test_interrupt_while_unpacking_leaves_nothing(server, data, few, monkeypatch
     assert list(data.iterdir()) == []
 
 
-def bsds_tgz(extra=None):
+def bsds_tgz(extra=None, names=None):
     buffer = io.BytesIO()
+    names = inventory.lines("bsds500_files.txt") if names is None else names
     with tarfile.open(fileobj=buffer, mode="w:gz") as bundle:
-        for name in [*inventory.lines("bsds500_files.txt"), "groundTruth/train/1.mat"]:
+        for name in [*names, "groundTruth/train/1.mat"]:
             member = tarfile.TarInfo(f"BSR/BSDS500/data/{name}")
             member.size = len(name)
             bundle.addfile(member, io.BytesIO(name.encode()))
@@ -418,10 +419,76 @@ def test_links_and_escapes_in_a_tar_are_refused(server, data):
     assert list(data.iterdir()) == []
 
 
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE])
+@pytest.mark.parametrize("place", ["/etc/passwd", "BSR/BSDS500/data/images/train/12003.jpg"])
+def test_what_is_no_plain_file_in_a_tar_is_left_out(tmp_path, kind, place):
+    """A link with a name that is expected: nothing but its kind tells it from a photo."""
+    names = inventory.lines("bsds500_files.txt")
+    member = tarfile.TarInfo(f"BSR/BSDS500/data/{names[-1]}")
+    member.type, member.linkname = kind, place
+    (tmp_path / "b.tgz").write_bytes(bsds_tgz(member, names[:-1]))
+    with pytest.raises(layouts.LayoutError, match=f"lacks 1 of 500 .* first {names[-1]}"):
+        layouts.bsds500(tmp_path / "b.tgz", tmp_path / "out")
+    assert not os.path.lexists(tmp_path / "out" / names[-1])
+
+
 def test_cut_tgz_is_an_error_not_a_crash(tmp_path):
     (tmp_path / "cut.tgz").write_bytes(bsds_tgz()[:3000])
     with pytest.raises(layouts.LayoutError):
         layouts.bsds500(tmp_path / "cut.tgz", tmp_path / "out")
+
+
+def encrypted(archive):
+    """Set the bit that says so in every header of a zip."""
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        pieces = archive.split(mark)
+        changed = [p[: at - 4] + bytes([p[at - 4] | 1]) + p[at - 3 :] for p in pieces[1:]]
+        archive = mark.join([pieces[0], *changed])
+    return archive
+
+
+def packed_otherwise(archive, method):
+    """Say in every header of a zip that it is packed with another method than it is."""
+    for mark, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        pieces = archive.split(mark)
+        changed = [p[: at - 4] + bytes([method]) + p[at - 3 :] for p in pieces[1:]]
+        archive = mark.join([pieces[0], *changed])
+    return archive
+
+
+ODD_ZIPS = {
+    "encrypted": (encrypted, "encrypted"),
+    "method 97": (lambda z: packed_otherwise(z, 97), "not supported"),
+    "broken LZMA": (lambda z: packed_otherwise(z, zipfile.ZIP_LZMA), "damaged|unpacked"),
+    "broken bzip2": (lambda z: packed_otherwise(z, zipfile.ZIP_BZIP2), "damaged"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ZIPS)
+def test_an_archive_that_cannot_be_unpacked_is_named(server, data, few, name):
+    change, message = ODD_ZIPS[name]
+    with pytest.raises(MissingAsset, match=f"the archive .*({message})") as error:
+        assets.locate("15-Scene", registry(scene_asset(server, change(scene_zip()))))
+    assert "15-Scene" in str(error.value) and list(data.iterdir()) == []
+
+
+def test_a_full_disk_while_unpacking_is_not_blamed_on_the_archive(server, data, few, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(layouts, "_write", full)
+    with pytest.raises(MissingAsset, match=r"could not be written \(No space left"):
+        assets.locate("15-Scene", registry(scene_asset(server, scene_zip())))
+
+
+def test_what_a_killed_download_left_goes_with_the_next(server, data, few):
+    old, fresh = data / ".unpack-old", data / ".unpack-fresh"
+    for folder in (old, fresh):
+        folder.mkdir(parents=True)
+        (folder / "archive").write_bytes(b"half")
+    os.utime(old, (1, 1))
+    assets.locate("15-Scene", registry(scene_asset(server, scene_zip())))
+    assert not old.exists() and fresh.exists()
 
 
 def test_unknown_name_suggests_the_nearest():

@@ -1,5 +1,8 @@
 """Networks by name: layers, partial weights, normalisation, clear errors."""
 
+import os
+import pickle
+
 import pytest
 import torch
 from torchvision import models
@@ -95,6 +98,27 @@ def test_loaded_networks_are_frozen_and_in_evaluation_mode(monkeypatch):
     random_states(monkeypatch, "squeezenet1_0")
     net = backbones.load("squeezenet1_0")
     assert not net.training and not any(p.requires_grad for p in net.parameters())
+
+
+class Planted:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.trace),)
+
+
+def test_weights_that_would_run_code_are_refused(monkeypatch, tmp_path):
+    torch.save({"features.0.weight": Planted(tmp_path / "trace")}, tmp_path / "net.pth")
+    monkeypatch.setattr(backbones.fetch, "available", lambda name: True)
+    monkeypatch.setattr(backbones.fetch, "locate", lambda name: tmp_path / "net.pth")
+    with pytest.raises(pickle.UnpicklingError):
+        backbones.load("mobilenet_v2")
+    assert not (tmp_path / "trace").exists()
+    torch.load(tmp_path / "net.pth", weights_only=False)
+    assert (tmp_path / "trace").exists(), "the planted object does run where nothing refuses it"
 
 
 def test_every_stage_is_a_layer():

@@ -1,5 +1,6 @@
 """The PDF: what each profile does with a number it does not have, and clear failures."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -100,6 +101,74 @@ def test_sources_are_read_without_comments(repository):
     assert [use.name for use in report.citations()] == ["simonyan2015", "a", "b"]
     assert "table" in [use.name for use in report.inputs()]
     assert "simonyan2015" in report.bibliography()
+
+
+def test_two_runs_at_once_do_not_share_a_folder(repository, monkeypatch):
+    root, folders = repository("sample", "text"), []
+
+    def latexmk(name, build, log):
+        folders.append(build)
+        assert [path.name for path in build.iterdir()] == ["profile.tex"], "a fresh folder"
+        (build / "report.aux").write_text("half")
+        if len(folders) == 1:
+            report.typeset(name)  # another run begins and ends while this one goes on
+        (build / "report.pdf").write_bytes(b"%PDF")
+        return build / "report.pdf"
+
+    monkeypatch.setattr(report, "missing", lambda: [])
+    monkeypatch.setattr(report, "_latexmk", latexmk)
+    assert report.main([]) == 0 and report.is_current("sample")
+    assert len(set(folders)) == 2 and not any(folder.exists() for folder in folders)
+    old = root / "build/latex/.run-old"
+    old.mkdir()
+    os.utime(old, (1, 1))
+    report.typeset("sample")
+    assert not old.exists(), "what was left a day ago goes"
+
+
+def test_an_interrupted_run_leaves_the_older_pdf(repository, monkeypatch, capsys):
+    root = repository("sample", "text")
+    pdf = root / "build/sample/report.pdf"
+    pdf.write_bytes(b"older")
+
+    def latexmk(name, build, log):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(report, "missing", lambda: [])
+    monkeypatch.setattr(report, "_latexmk", latexmk)
+    assert report.main([]) == 130
+    assert "older PDF is untouched" in capsys.readouterr().err
+    assert pdf.read_bytes() == b"older" and not list((root / "build/latex").glob(".run-*"))
+
+
+@pytest.mark.parametrize("damage", ["pdf", "record", "figure", "table", "chapter"])
+def test_the_pdf_is_current_until_something_it_shows_changes(repository, monkeypatch, damage):
+    text = rf"\includegraphics{{{STEM}-curve}}"
+    root = repository("full", text)
+    generated = root / "report/generated"
+    (root / "figures").mkdir()
+    places = {
+        "pdf": root / "report/report.pdf",
+        "record": generated / "report.json",
+        "figure": root / f"figures/{STEM}-curve.jpg",
+        "table": generated / f"{STEM}-layers.tex",
+        "chapter": root / f"report/chapters/{STEM}.tex",
+    }
+    places["figure"].write_bytes(b"jpg")
+    places["table"].write_text("table")
+
+    def latexmk(name, build, log):
+        (build / "report.pdf").write_bytes(b"%PDF")
+        return build / "report.pdf"
+
+    monkeypatch.setattr(report, "missing", lambda: [])
+    monkeypatch.setattr(report, "_latexmk", latexmk)
+    report.typeset("full")
+    assert report.is_current("full")
+    (generated / f"{STEM}.json").write_text("{}")
+    assert report.is_current("full"), "the PDF does not show the ledger itself"
+    places[damage].write_bytes(b"{")
+    assert not report.is_current("full")
 
 
 @needs_latex

@@ -167,6 +167,7 @@ def _about_md5(asset: Asset, archive: Path) -> str:
 def _fetch_folder(asset: Asset, root: Path) -> None:
     """Download an archive and lay it out; the archive itself is not kept."""
     root.mkdir(parents=True, exist_ok=True)
+    paths.sweep(root, ".unpack-*")
     with TemporaryDirectory(dir=root, prefix=".unpack-") as scratch:
         archive = Path(scratch) / "archive"
         fetch_file(asset, archive, _archive_problem)

@@ -1,5 +1,6 @@
 """Turn the archives, as their authors publish them, into the folders that the project reads."""
 
+import lzma
 import re
 import shutil
 import tarfile
@@ -20,11 +21,19 @@ class LayoutError(RuntimeError):
 @contextmanager
 def _readable(archive: Path) -> Iterator[None]:
     """Give one kind of error for everything that a damaged archive can raise."""
-    broken = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error)
+    broken = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
     try:
         yield
+    except LayoutError:
+        raise
     except broken as error:
         raise LayoutError(f"the archive is damaged ({error or type(error).__name__})") from error
+    except RuntimeError as error:  # encrypted, or packed in a way that zipfile does not know
+        raise LayoutError(f"the archive cannot be unpacked ({error})") from error
+    except OSError as error:
+        if error.errno is not None:  # a full disk, for instance
+            raise
+        raise LayoutError(f"the archive is damaged ({error})") from error
 
 
 def _parts(member: str) -> tuple[str, ...]:
