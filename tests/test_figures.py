@@ -45,6 +45,7 @@ def test_the_same_figure_gives_the_same_bytes(suffix):
     other = draw()
     other.axes[0].set_xlabel("x")
     assert figures.as_bytes(other, suffix, "sample") != first
+    assert not [word for word in (b"Date", b"Creator", b"Producer", b"Software") if word in first]
 
 
 @pytest.mark.parametrize(
@@ -112,11 +113,17 @@ def test_an_animation_repeats_its_frames_in_order():
     assert figures.animation(frames) == figures.animation(frames) != figures.animation(frames[:2])
 
 
+def test_an_animation_keeps_its_colours():
+    ramp = np.linspace(0, 255, 64).astype(np.uint8).reshape(8, 8)
+    frame = np.stack([ramp, ramp[::-1], ramp.T], axis=2)
+    gif = opened(figures.animation([frame, frame[::-1]]))
+    assert np.abs(np.asarray(gif.convert("RGB")).astype(int) - frame).mean() < 4
+
+
 def test_stretch_fills_each_map_on_its_own():
-    maps = np.stack([np.arange(4.0).reshape(2, 2) - 9, np.full((2, 2), 5.0)])
-    found = figures.stretch(maps)
-    np.testing.assert_allclose(found[0], np.arange(4).reshape(2, 2) / 3)
-    assert (found[1] == 0).all()
+    ramp = np.arange(4.0).reshape(2, 2)
+    found = figures.stretch(np.stack([ramp - 9, 10 * ramp, np.full((2, 2), 5.0)]))
+    np.testing.assert_allclose(found, [ramp / 3, ramp / 3, 0 * ramp])
 
 
 @pytest.mark.parametrize(("count", "shape"), [(1, (2, 3)), (3, (5, 7)), (5, (5, 11)), (9, (8, 11))])
@@ -126,6 +133,9 @@ def test_a_mosaic_is_ruled_in_white_and_loses_no_tile(count, shape):
     assert grid.shape == shape
     np.testing.assert_allclose(np.sort(grid[grid < 1]), np.sort(tiles.ravel()))
     np.testing.assert_array_equal(grid[:2, :3], tiles[0])
+    if count > 1:
+        np.testing.assert_array_equal(grid[:2, 4:7], tiles[1])
+        assert (grid[:, 3] == 1).all() and (grid[2] == 1).all(), "a white rule"
     assert figures.mosaic(np.zeros((4, 2, 3, 3)), 2).shape == (6, 8, 3)
 
 

@@ -1,9 +1,11 @@
 """A small repository that passes ``check``; then each thing broken in turn must be named."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import matplotlib
 
@@ -178,9 +180,17 @@ BREAKS = {
     "merge marks": (
         lambda r: edit(r / NOTEBOOK, '"cells": [', '<<<<<<< HEAD\n"cells": ['),
         NOTEBOOK, "cannot be read"),
+    "notebook empty": (add(NOTEBOOK, b""), NOTEBOOK, "no readable notebook"),
+    "no notebook": (add(NOTEBOOK, b"[1]"), NOTEBOOK, "no readable notebook"),
+    "notebook without cells": (add(NOTEBOOK, b'{"metadata": {}}'), NOTEBOOK, "no readable"),
+    "Latin-1 notebook": (
+        lambda r: add(NOTEBOOK, (r / NOTEBOOK).read_bytes().replace(b"hi", b"\xe9"))(r),
+        NOTEBOOK, "no readable notebook"),
+    "output removed": (lambda r: edit_cell(r, outputs=[]), NOTEBOOK, "did not write"),
     "output edited": (shows("95 %"), NOTEBOOK, "did not write"),
     "figure gone": (remove(FIGURE), FIGURE, "is missing"),
     "figure repainted": (add(FIGURE), FIGURE, "not the file"),
+    "picture empty": (add(f"figures/{STEM}-curve.png", b""), f"{STEM}-curve.png", "not the file"),
     "picture swapped": (add(f"figures/{STEM}-curve.png"), f"{STEM}-curve.png", "not the file"),
     "claim that fails": (
         lambda r: write_ledger(r, -1.0), f"{STEM}: claim better", "does not hold"),
@@ -193,11 +203,15 @@ BREAKS = {
         "\\includegraphics{typo}", "no notebook draws it"),
     "ledger gone": (remove(LEDGER), LEDGER, "missing or unreadable"),
     "ledger cut": (add(LEDGER, b'{"values":'), LEDGER, "missing or unreadable"),
+    "no ledger": (add(LEDGER, b"[]"), LEDGER, "missing or unreadable"),
+    "Latin-1 ledger": (add(LEDGER, b'{"values": "\xe9"}'), LEDGER, "missing or unreadable"),
     "sample ledger": (lambda r: edit_ledger(r, profile="sample"), LEDGER, "profile 'sample'"),
     "stale ledger": (lambda r: edit_ledger(r, code="0"), LEDGER, "is stale"),
     "number edited": (
         lambda r: edit(r / f"report/generated/{STEM}.tex", "93.0", "95.0"),
         f"report/generated/{STEM}.tex", "edited by hand"),
+    "Latin-1 numbers": (
+        add(f"report/generated/{STEM}.tex", b"\xe9"), f"report/generated/{STEM}.tex", "by hand"),
     "table edited": (lambda r: edit(r / TABLE, "5", "6"), TABLE, "edited by hand"),
     "table gone": (remove(TABLE), TABLE, "is missing"),
     "table not shown": (chapter("\\input", "\\phantom"), f"table {STEM}-layers", "not show"),
@@ -214,7 +228,13 @@ BREAKS = {
         remove(f"report/chapters/{STEM}.tex"), f"report/chapters/{STEM}.tex", "is missing"),
     "pdf gone": (remove("report/report.pdf"), "report/report.pdf", "is missing"),
     "pdf replaced": (add("report/report.pdf"), "report/report.pdf", "not the PDF"),
+    "Latin-1 chapter": (
+        lambda r: add(f"report/chapters/{STEM}.tex", CHAPTER.encode() + b"\xe9")(r),
+        "report/report.pdf", "is stale"),
+    "record cut": (add("report/generated/report.json", b"{"), "report/report.pdf", "not the PDF"),
     "prose changed": (chapter("Adaptation", "Learning"), "report/report.pdf", "is stale"),
+    "heavy file with a Latin-1 name": (
+        lambda r: add(os.fsdecode(b"gro\xdf.bin"), bytes(5_000_001))(r), "gro\\xdf.bin", "5.0 MB"),
     "heavy file": (add("big.bin", bytes(5_000_001)), "big.bin", "5.0 MB"),
 }  # fmt: skip
 
@@ -242,6 +262,24 @@ def test_a_changed_module_makes_all_stale(repository, registry, capsys, culprit)
     assert check.main() == 1
     lines = capsys.readouterr().out.splitlines()
     assert any(line.startswith(f"{culprit}: is stale") for line in lines)
+
+
+def test_a_repository_that_git_refuses_is_said(repository, monkeypatch, capsys):
+    """As where the folder belongs to somebody else: the heavy files are not looked at."""
+    (repository / ".git/HEAD").write_text("nonsense")
+    assert check.main() == 1
+    assert "git: cannot list the files: " in capsys.readouterr().out
+
+
+def test_outside_git_nothing_is_said_of_heavy_files(repository):
+    shutil.rmtree(repository / ".git")
+    assert check.problems() == []
+
+
+def test_line_ends_are_the_same_on_every_machine():
+    """Else a clone by git for Windows would differ from every hash."""
+    rules = (Path(check.__file__).parents[3] / ".gitattributes").read_text().splitlines()
+    assert "* text=auto eol=lf" in rules
 
 
 def test_a_changed_budget_makes_the_notebook_stale(repository, monkeypatch, capsys):
