@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
 from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
-from practicals import stats
 from practicals.transfer import classifiers
 from practicals.transfer.classifiers import Search
 
@@ -165,19 +163,3 @@ def test_random_splits_are_balanced_disjoint_and_different():
         assert np.bincount(y[train]).tolist() == [10] * 4
         assert sorted([*train, *test]) == list(range(120))
     assert len({tuple(train) for train, _ in splits}) == 5
-
-
-def test_mcnemar_is_exact_and_symmetric():
-    first = np.array([1] * 50 + [1] * 9 + [0] * 2 + [0] * 4, bool)
-    second = np.array([1] * 50 + [0] * 9 + [1] * 2 + [0] * 4, bool)
-    pair, back = stats.mcnemar(first, second), stats.mcnemar(second, first)
-    assert (pair.only_first, pair.only_second, pair.difference) == (9, 2, 7)
-    assert pair.p == back.p == pytest.approx(binomtest(2, 11).pvalue)
-    assert stats.mcnemar(first, first).p == 1
-    with pytest.raises(ValueError, match="same samples"):
-        stats.mcnemar(first, second[1:])
-
-
-def test_standard_error_matches_repeated_draws():
-    draws = np.random.default_rng(0).binomial(2985, 0.9, 4000) / 2985
-    assert stats.standard_error(0.9, 2985) == pytest.approx(draws.std(), rel=0.05)

@@ -105,6 +105,15 @@ def test_heads_choose_c_on_training_samples_and_repeat(task, kind):
     np.testing.assert_array_equal(one.predicted, two.predicted)
 
 
+def test_svm_draws_from_the_seed_of_the_search(task, monkeypatch):
+    """With more features than samples the solver picks coordinates at random."""
+    X, (y, train, test, _) = task
+    given, make = [], study.LinearSVC
+    monkeypatch.setattr(study, "LinearSVC", lambda **k: [given.append(k), make(**k)][1])
+    study.fit_head("svm", X[train], y[train], X[test], Search((1.0,), folds=3, seed=7))
+    assert given == [{"random_state": 7}]
+
+
 def test_unknown_head_is_refused(task):
     X, (y, train, test, _) = task
     with pytest.raises(ValueError, match="expected one of"):
@@ -128,6 +137,7 @@ def test_fine_tune_holds_a_fifth_of_the_training_pictures_out(net, sets, monkeyp
     assert found.scores.shape == (3, len(test), 3) and len(found.tries) == 2
     assert found.lr == plan.lrs[int(np.argmax(found.tries))]
     assert (found.scores < 0).all()
+    assert len({run.tobytes() for run in found.scores}) == 3, "a seed each"
 
 
 def test_from_scratch_watches_every_fifth_test_picture(sets):

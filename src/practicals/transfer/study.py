@@ -22,7 +22,9 @@ from .classifiers import Result, Search
 HEADS = ("svm", "softmax")
 
 
-def bank(net: Backbone, pictures: ImageSet, view: str, size: int, large: int) -> dict:
+def bank(
+    net: Backbone, pictures: ImageSet, view: str, size: int, large: int
+) -> dict[str, np.ndarray]:
     """Return the averaged features (n, d) of every stage, with the pictures shown as ``view``.
 
     ``size`` and ``large`` are the sides of the input, see ``images.views``.
