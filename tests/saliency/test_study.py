@@ -107,13 +107,6 @@ def test_a_network_that_learnt_random_labels_has_learnt_them():
         study.trained_on("wrong", 4, 1, 0)
 
 
-def test_mean_curves_put_every_point_in_its_place():
-    fractions = np.array([[0.1, 0.6], [0.3, 0.8], [0.1, 0.6]])
-    places, means = summary.mean_curve(fractions, fractions + np.array([[0.0], [0], [1]]))
-    np.testing.assert_allclose(places, [0.1, 0.3, 0.6, 0.8])
-    np.testing.assert_allclose(means, [0.6, 0.3, 1.1, 0.8])
-
-
 def test_smoothed_curves_lose_what_is_only_between_pictures():
     """Twelve points, three a picture: a straight line stays one although pictures differ."""
     fractions = faithfulness.grid(12, 3, 0, 4)

@@ -12,16 +12,6 @@ from .methods import Method
 from .study import CURVES, Found
 
 
-def mean_curve(fractions: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fractions that any picture saw, in order, and the mean value at each.
-
-    Both arguments have shape (n, each): every picture saw a few fractions of its own.
-    """
-    places, index = np.unique(fractions.round(9), return_inverse=True)
-    counts = np.bincount(index.ravel())
-    return places, np.bincount(index.ravel(), values.ravel()) / counts
-
-
 def smoothed_curve(fractions: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean curve with a moving mean in whose window every picture appears once.
 
