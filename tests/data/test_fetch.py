@@ -491,6 +491,22 @@ def test_what_a_killed_download_left_goes_with_the_next(server, data, few):
     assert not old.exists() and fresh.exists()
 
 
+def test_the_first_of_several_files_at_hand_is_taken_and_damaged_ones_are_named(data):
+    known = registry(*(an_asset(None, name=n, path=n) for n in ("whole.pth", "packed.net")))
+    data.mkdir()
+    (data / "packed.net").write_bytes(BODY)
+    assert assets.locate_first(list(known), known) == data / "packed.net"
+    (data / "whole.pth").write_bytes(BODY)
+    assert assets.locate_first(list(known), known) == data / "whole.pth"
+    (data / "whole.pth").unlink()
+    (data / "packed.net").write_bytes(BODY[:-1])
+    with (
+        pytest.warns(UserWarning, match=r"packed\.net in the data folder .* altered"),
+        pytest.raises(MissingAsset, match=r"whole\.pth"),
+    ):
+        assets.locate_first(list(known), known)
+
+
 def test_unknown_name_suggests_the_nearest():
     for wrong, right in {"vgg61": "vgg16-397923af.pth", "15-scenes": "15-Scene"}.items():
         with pytest.raises(ValueError, match=re.escape(right)):

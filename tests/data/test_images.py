@@ -39,6 +39,52 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
     np.testing.assert_array_equal(read[..., 0], GRADIENT)
 
 
+def test_a_dark_sixteen_bit_picture_stays_dark(tmp_path):
+    deep = Image.fromarray(np.full((8, 8), 200, np.uint16))
+    assert np.asarray(images.read(saved(tmp_path, deep, "dark.png"))).max() == 1
+    assert np.asarray(images.read(saved(tmp_path, deep, "dark.tif"))).max() == 1
+
+
+def test_float_pixels_from_zero_to_one_are_read(tmp_path):
+    deep = Image.fromarray((GRADIENT / 255).astype(np.float32))
+    read = np.asarray(images.read(saved(tmp_path, deep, "float.tif")))
+    np.testing.assert_array_equal(read[..., 0], GRADIENT)
+
+
+@pytest.mark.parametrize("pixel", [-0.5, 1.5, float("nan")])
+def test_float_pixels_of_another_range_are_refused_by_name(tmp_path, pixel):
+    grey = np.full((8, 8), 0.5, np.float32)
+    grey[2, 3] = pixel
+    with pytest.raises(images.ImageError, match=r"float\.tif: expected pixels from 0 to 1, got"):
+        images.read(saved(tmp_path, Image.fromarray(grey), "float.tif"))
+
+
+@pytest.mark.parametrize("name", ["figure.png", "figure.jpg", "figure.tif"])
+def test_postscript_is_refused_and_starts_no_program(tmp_path, monkeypatch, name):
+    from PIL import EpsImagePlugin
+
+    started = []
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: started.append(a))
+    Image.new("RGB", (8, 8)).save(tmp_path / "figure.eps")
+    (tmp_path / name).write_bytes((tmp_path / "figure.eps").read_bytes())
+    with pytest.raises(images.ImageError, match="not a picture"):
+        images.read(tmp_path / name)
+    assert not started
+
+
+def test_every_suffix_that_is_looked_for_can_be_read(tmp_path):
+    for suffix in images.SUFFIXES:
+        path = saved(tmp_path, Image.new("RGB", (8, 8), "red"), f"red{suffix}")
+        assert np.asarray(images.read(path))[4, 4, 0] > 250, suffix
+
+
+def test_a_decompression_bomb_is_named(tmp_path, monkeypatch):
+    path = saved(tmp_path, Image.new("L", (100, 100)), "bomb.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(images.ImageError, match=r"bomb\.png.*decompression bomb"):
+        images.read(path)
+
+
 def test_cmyk_becomes_the_same_colours(tmp_path):
     red = Image.new("RGB", (40, 40), (220, 30, 30))
     path = saved(tmp_path, red.convert("CMYK"), "red.jpg")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from practicals.data import fetch, pictures
+from practicals.data import fetch, pictures, registry
 
 needs = lambda name: pytest.mark.skipif(  # noqa: E731
     not fetch.available(name), reason=f"needs {name} (make data, or DATA_MIRROR)"
@@ -68,6 +68,39 @@ def test_sample_scenes_are_balanced_and_reproducible():
     assert len(set(np.bincount(train.y))) == 1 and train.classes == test.classes
     assert train.digest() == again.digest() != test.digest()
     assert len(pictures.duplicates(train, test)) == 0
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A data folder whose copies are all taken for right, with files that no list names."""
+    monkeypatch.setattr(fetch, "locate", lambda name: tmp_path / name)
+    for extra in (
+        "15-Scene/train/suburb/extra.png",
+        "15-Scene/train/suburb/image_9999.jpg",
+        "15-Scene/test/zoo/image_0001.jpg",
+        "imagenet-samples/n01440764_another.JPEG",
+        "imagenet-samples/n99999999_unknown.JPEG",
+    ):
+        picture(tmp_path / extra)
+    return tmp_path
+
+
+def test_only_the_scenes_of_the_split_are_read(data):
+    names = registry.scene15_files()
+    train, test = pictures.scene15()
+    found = [p.relative_to(data / "15-Scene").as_posix() for p in [*train.images, *test.images]]
+    assert sorted(found) == sorted(names) and len(found) == 4485
+    assert train.classes == test.classes and len(train.classes) == 15
+    assert list(train.images) == sorted(train.images) and list(test.images) == sorted(test.images)
+    for some in (train, test):
+        assert [path.parent.name for path in some.images] == [some.classes[i] for i in some.y]
+
+
+def test_only_the_samples_of_the_registry_are_read(data):
+    listed = {m.name for m in registry.load()["imagenet-samples"].members}
+    samples = pictures.imagenet_samples()
+    assert {path.name for path in samples.images} == listed
+    assert list(samples.images) == sorted(samples.images) and len(set(samples.y)) == len(samples)
 
 
 @needs("15-Scene")

@@ -112,8 +112,7 @@ class Planted:
 
 def test_weights_that_would_run_code_are_refused(monkeypatch, tmp_path):
     torch.save({"features.0.weight": Planted(tmp_path / "trace")}, tmp_path / "net.pth")
-    monkeypatch.setattr(backbones.fetch, "available", lambda name: True)
-    monkeypatch.setattr(backbones.fetch, "locate", lambda name: tmp_path / "net.pth")
+    monkeypatch.setattr(backbones.fetch, "locate_first", lambda names: tmp_path / "net.pth")
     with pytest.raises(pickle.UnpicklingError):
         backbones.load("mobilenet_v2")
     assert not (tmp_path / "trace").exists()
@@ -125,6 +124,34 @@ def test_every_stage_is_a_layer():
     for name, known in NETWORKS.items():
         places = {*known.stages, known.cut, known.grad_cam}
         assert places <= set(backbones.build(name, "meta").layers)
+
+
+@pytest.mark.parametrize("side", [224, 225, 96, 97])
+def test_same_padding_is_tensorflows_on_even_and_odd_sides(side):
+    conv = torch.nn.Conv2d(3, 4, 3, stride=2, padding=1)
+    plain = torch.nn.Conv2d(3, 4, 3, stride=2)
+    plain.load_state_dict(conv.state_dict())
+    backbones.pad_like_tensorflow(conv)
+    x = torch.rand(1, 3, side, side + 1)
+    pads = []
+    for length in (side + 1, side):  # TensorFlow: as little as needed, the odd one behind
+        total = max((-(-length // 2) - 1) * 2 + 3 - length, 0)
+        pads += [total // 2, total - total // 2]
+    torch.testing.assert_close(conv(x), plain(torch.nn.functional.pad(x, pads)))
+
+
+def test_a_foreign_file_for_a_trunk_is_refused_and_a_whole_network_accepted():
+    with pytest.raises(ValueError, match="not a state dict of inception_v3"):
+        backbones.from_state("inception_v3", {"features.0.weight": torch.zeros(1)})
+    whole = models.inception_v3(weights=None, aux_logits=True, init_weights=False)
+    net = backbones.from_state("inception_v3", whole.state_dict())
+    assert net.covered == net.layers
+
+
+def test_a_network_without_any_weights_says_so():
+    net = backbones.from_state("vgg16", {}, "an empty file")
+    with pytest.raises(backbones.MissingWeights, match=r"an empty file has none of its layers"):
+        net(torch.rand(1, 3, 32, 32))
 
 
 @pytest.mark.skipif(

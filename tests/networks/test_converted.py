@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from practicals.data import fetch
+from practicals.data.images import IMAGENET_MEAN, IMAGENET_STD
 from practicals.networks import backbones, converted, googlenet
 
 NAMES = tuple(converted.SOURCES)
@@ -45,9 +46,7 @@ def as_published(name: str, state: dict[str, torch.Tensor]) -> dict[str, bytes]:
 def unfolded(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return VGG16's weights with the first convolution for BGR in 0–255 minus VGG's mean."""
     weight, bias = (state[key].double() for key in converted.VGG_FIRST)
-    std, mean = (
-        torch.tensor(v).double() for v in (converted.IMAGENET_STD, converted.IMAGENET_MEAN)
-    )
+    std, mean = (torch.tensor(v).double() for v in (IMAGENET_STD, IMAGENET_MEAN))
     rgb = weight / (255 * std).view(1, 3, 1, 1)
     shift = 255 * mean - torch.tensor([123.68, 116.779, 103.939]).double()
     bias = bias - (rgb * shift.view(1, 3, 1, 1)).sum((1, 2, 3))
@@ -127,12 +126,10 @@ def test_vgg16s_first_layer_gives_its_answers_for_torchvisions_input():
     torch.manual_seed(0)
     weight, bias, rgb = torch.randn(4, 3, 3, 3), torch.randn(4), torch.rand(1, 3, 8, 8)
     bgr = 255 * rgb.flip(1) - torch.tensor(converted.VGG_MEAN_BGR).view(1, 3, 1, 1)
-    mean, std = (
-        torch.tensor(v).view(1, 3, 1, 1) for v in (converted.IMAGENET_MEAN, converted.IMAGENET_STD)
-    )
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
     conv = partial(torch.nn.functional.conv2d, padding=1)
     expected = conv(bgr, weight, bias)
-    folded = converted.fold_input(weight, bias, converted.VGG_MEAN_BGR)
+    folded = converted.fold_caffe_input(weight, bias, converted.VGG_MEAN_BGR)
     found = conv((rgb - mean) / std, *folded)
     inside = (..., slice(1, -1), slice(1, -1))
     torch.testing.assert_close(found[inside], expected[inside], rtol=1e-4, atol=1e-2)

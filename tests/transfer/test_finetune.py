@@ -119,6 +119,11 @@ def test_tail_of_an_unknown_layer(net):
         finetune.tail(net, "pol3", 4)
 
 
+def test_a_network_without_classifier_is_refused():
+    with pytest.raises(ValueError, match="inception_v3 has no classifier"):
+        finetune.tail(backbones.build("inception_v3", "meta"), "Mixed_6e", 15)
+
+
 def test_scratch_architecture_equals_vgg16_on_one_by_one_maps():
     """At 32 pixels the averaged network is VGG16 itself with fc6's 49 copies added up."""
     torch.manual_seed(0)

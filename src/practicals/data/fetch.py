@@ -239,6 +239,15 @@ def locate(name: str, registry: Registry | None = None) -> Path:
     return _find(asset, warn=True) or download(asset, paths.data_dir())
 
 
+def locate_first(names: Sequence[str], registry: Registry | None = None) -> Path:
+    """Return the first of several files that is at hand, else the first, downloaded.
+
+    Raises as ``locate`` does, and warns of each damaged copy that was passed over.
+    """
+    found = (_find(_resolve(name, registry), warn=True) for name in names)
+    return next(filter(None, found), None) or locate(names[0], registry)
+
+
 def available(name: str, registry: Registry | None = None) -> bool:
     """Return whether a right copy is at hand without a download (``ValueError``: unknown name)."""
     return _find(_resolve(name, registry)) is not None

@@ -12,6 +12,10 @@ from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 CLASS_NAMES: tuple[str, ...] = tuple(_IMAGENET_CATEGORIES)
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"})
+# Left to itself Pillow goes by content, and would start Ghostscript for a PostScript file.
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+TOPS = {"I": 65535, "F": 1.0}
+"""White in Pillow's deeper modes: 16-bit grey (also kept in 32 bits), and float."""
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 RESIZE_RATIO = 256 / 224
@@ -33,11 +37,12 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any mode to 8-bit RGB; 16-bit grey is scaled, transparency is laid on white."""
-    if image.mode.startswith("I"):
-        grey = np.asarray(image).astype(np.float64)
-        top = 65535 if grey.max() > 255 else 255
-        image = Image.fromarray(np.round(grey * (255 / top)).clip(0, 255).astype(np.uint8))
+    """Convert any mode to 8-bit RGB; deeper grey is scaled, transparency is laid on white."""
+    if image.mode[0] in TOPS:
+        grey, top = np.asarray(image).astype(np.float64), TOPS[image.mode[0]]
+        if not (grey.min() >= 0 and grey.max() <= top):
+            raise ImageError(f"expected pixels from 0 to {top:g}, got {grey.min()} to {grey.max()}")
+        image = Image.fromarray(np.round(grey * (255 / top)).astype(np.uint8))
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
@@ -47,17 +52,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 def read(source: Source) -> Image.Image:
     """Read one picture as upright 8-bit RGB, whatever its mode (grey, CMYK, 16-bit, palette).
 
-    Raise ImageError for a file that is missing, corrupt, cut short or not a picture.
+    Raise ImageError for a file that is missing, corrupt, cut short, huge or not a picture.
     """
     if isinstance(source, np.ndarray):
         return _to_rgb(_from_array(source))
     try:
-        with Image.open(source) as image:
+        with Image.open(source, formats=FORMATS) as image:
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
     except FileNotFoundError:
         raise ImageError(f"no such picture: {source}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except (ImageError, Image.DecompressionBombError) as error:
+        raise ImageError(f"cannot read {source}: {error}") from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
         raise ImageError(
             f"cannot read {source}: {error}. The file is corrupt, cut short or not a picture; "
             "replace or remove it."

@@ -156,9 +156,19 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def scene15() -> tuple[ImageSet, ImageSet]:
-    """Return the official training (1,500) and test (2,985) split of 15-Scene (Lazebnik 2006)."""
+    """Return the official training (1,500) and test (2,985) split of 15-Scene (Lazebnik 2006).
+
+    Only the names of the split are read, whatever else lies in the folder.
+    """
     root = fetch.locate("15-Scene")
-    return from_folder(root / "train"), from_folder(root / "test")
+    return _split(root, "train"), _split(root, "test")
+
+
+def _split(root: Path, part: str) -> ImageSet:
+    names = [name for name in registry.scene15_files() if name.startswith(f"{part}/")]
+    labels = [name.split("/")[1] for name in names]
+    classes, y = np.unique(labels, return_inverse=True)
+    return ImageSet([root / name for name in names], y, tuple(map(str, classes)))
 
 
 def scenes(real: bool) -> tuple[ImageSet, ImageSet]:
@@ -177,7 +187,8 @@ def imagenet_samples() -> ImageSet:
     """Return the ImageNet sample pictures, one per class present, with their class indices."""
     root = fetch.locate("imagenet-samples")
     index = {wordnet: i for i, wordnet in enumerate(registry.lines("wordnet_ids.txt"))}
-    images = sorted(root.glob("*.JPEG"))
+    members = registry.load()["imagenet-samples"].members
+    images = sorted(root / member.name for member in members)
     y = np.array([index[path.name.split("_")[0]] for path in images])
     return ImageSet(images, y, CLASS_NAMES)
 

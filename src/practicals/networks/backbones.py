@@ -10,7 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..data import fetch
 from ..runtime import device, fastest_dtype
-from . import deep_compression, googlenet, smallvgg
+from . import deep_compression, googlenet, inception, smallvgg
 from .zoo import NETWORKS, Network, Steps, nearest
 
 State = dict[str, torch.Tensor]
@@ -101,9 +101,10 @@ class Backbone(nn.Module):
                 raise nearest(f"layer of {self.name}", layer, self.layers)
         beyond = [layer for layer in self.layers if layer in wanted - set(self.covered)]
         if beyond:
+            end = f"ends at {self.covered[-1]}" if self.covered else "has none of its layers"
             raise MissingWeights(
-                f"{self.name}'s {beyond[0]} has no weights here: {self.source} ends at "
-                f"{self.covered[-1]}. {what_is_missing(self.name)}"
+                f"{self.name}'s {beyond[0]} has no weights here: {self.source} {end}. "
+                f"{what_is_missing(self.name)}"
             )
 
 
@@ -139,8 +140,8 @@ def _state(name: str) -> tuple[State, str]:
     files = NETWORKS[name].weights
     if not files:
         return smallvgg.trained_state(), "trained here on photographs"
-    file = next((f for f in files if fetch.available(f)), files[0])
-    path = fetch.locate(file)
+    path = fetch.locate_first(files)
+    file = path.name
     if file.endswith(".net"):
         return deep_compression.load(path), file
     state = torch.load(path, map_location="cpu", weights_only=True)
@@ -169,7 +170,7 @@ def from_state(name: str, state: State, source: str = "the caller's weights") ->
     if source == SAME_PADDED:
         pad_like_tensorflow(net)
     if not known.classifies:
-        state = {key: value for key, value in state.items() if key in net.state_dict()}
+        state = {k: v for k, v in state.items() if not k.startswith(inception.BEYOND)}
     unexpected = net.load_state_dict(state, strict=False, assign=True).unexpected_keys
     if unexpected:
         raise ValueError(f"{source} is not a state dict of {name}: unexpected {unexpected[:3]}")
@@ -181,20 +182,16 @@ def from_state(name: str, state: State, source: str = "the caller's weights") ->
 
 
 class SameConv2d(nn.Conv2d):
-    """A 3 × 3 convolution of stride 2 padded as TensorFlow's SAME does even sides: 0 before, 1
-    after."""
+    """A 3 × 3 convolution of stride 2 padded as TensorFlow's SAME does.
+
+    Even sides get 0 before and 1 after, odd sides 1 and 1.
+    """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return maps of half the size."""
-        return F.conv2d(
-            F.pad(x, (0, 1, 0, 1)),
-            self.weight,
-            self.bias,
-            self.stride,
-            0,
-            self.dilation,
-            self.groups,
-        )
+        """Return maps of half the size, rounded up."""
+        before_y, before_x = (side % 2 for side in x.shape[-2:])
+        x = F.pad(x, (before_x, 1, before_y, 1))
+        return F.conv2d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
 
 
 def pad_like_tensorflow(net: nn.Module) -> None:

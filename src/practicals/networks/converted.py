@@ -15,7 +15,7 @@ import torch
 from torch import nn
 from torchvision.models import vgg16
 
-from ..data.images import IMAGENET_MEAN, IMAGENET_STD
+from .deep_compression import fold_caffe_input
 from .googlenet import GoogLeNet
 from .inception import Trunk
 
@@ -144,20 +144,6 @@ def vgg16_layout() -> Layout:
     return layout
 
 
-def fold_input(
-    weight: torch.Tensor, bias: torch.Tensor, mean_bgr: tuple[float, float, float]
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Let a first convolution for BGR in 0–255 minus a mean take torchvision's normalised RGB.
-
-    ``weight`` is (out, 3, kh, kw). With padding the border is exact up to the difference of the two
-    means, at most half a grey level for VGG's.
-    """
-    std, mean = torch.tensor(IMAGENET_STD), torch.tensor(IMAGENET_MEAN)
-    rgb = weight.flip(1)
-    shift = 255 * mean - torch.tensor(mean_bgr).flip(0)
-    return rgb * (255 * std).view(1, 3, 1, 1), bias + (rgb * shift.view(1, 3, 1, 1)).sum((1, 2, 3))
-
-
 def _halved(state: State) -> State:
     """Return the weights in half precision."""
     return {key: value.half() for key, value in state.items()}
@@ -179,7 +165,7 @@ def _with_batch_norms(state: State) -> State:
 
 def _with_torchvision_input(state: State) -> State:
     """Return VGG16's weights with its first convolution for torchvision's normalisation."""
-    folded = fold_input(*(state[key] for key in VGG_FIRST), VGG_MEAN_BGR)
+    folded = fold_caffe_input(*(state[key] for key in VGG_FIRST), VGG_MEAN_BGR)
     return state | dict(zip(VGG_FIRST, folded, strict=True))
 
 

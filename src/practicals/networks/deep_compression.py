@@ -74,15 +74,20 @@ def _read_layer(reader: _Reader, name: str, shape: tuple[int, ...], stored: int)
     return {"weight": torch.from_numpy(flat.reshape(shape)), "bias": torch.from_numpy(bias.copy())}
 
 
-def fold_caffe_input(weight: torch.Tensor, bias: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def fold_caffe_input(
+    weight: torch.Tensor,
+    bias: torch.Tensor,
+    mean_bgr: tuple[float, float, float] = CAFFE_MEAN_BGR,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Fold Caffe's input convention into a first convolution.
 
-    The given weight (out, 3, kh, kw) expects BGR in 0–255 minus the Caffe mean; the returned one
-    expects torchvision's normalised RGB. Exact only for a convolution without padding.
+    The given weight (out, 3, kh, kw) expects BGR in 0–255 minus ``mean_bgr``; the returned one
+    expects torchvision's normalised RGB. Exact for a convolution without padding; with it the
+    border is exact up to the difference of the two means, at most half a grey level for VGG's.
     """
     std, mean = torch.tensor(IMAGENET_STD), torch.tensor(IMAGENET_MEAN)
     rgb = weight.flip(1)
-    shift = 255 * mean - torch.tensor(CAFFE_MEAN_BGR).flip(0)
+    shift = 255 * mean - torch.tensor(mean_bgr).flip(0)
     return rgb * (255 * std).view(1, 3, 1, 1), bias + (rgb * shift.view(1, 3, 1, 1)).sum((1, 2, 3))
 
 

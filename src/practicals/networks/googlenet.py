@@ -85,6 +85,7 @@ def steps(net: GoogLeNet) -> "OrderedDict[str, nn.Module]":
         if name in ("i3b", "i4e"):
             named[f"pool{name[1]}"] = pool()
     named["pool"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    named["drop"] = nn.Dropout(0.4)
     named["fc"] = net.fc
     return named
 

@@ -16,6 +16,10 @@ LAYERS = (
 )
 
 
+BEYOND = ("Mixed_7b.", "Mixed_7c.", "fc.", "AuxLogits.")
+"""What torchvision's file holds beyond the trunk."""
+
+
 class _Pooling(nn.Module):
     """A module of the network whose average pool leaves the padding out, as TensorFlow's does."""
 

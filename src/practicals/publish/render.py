@@ -190,7 +190,8 @@ class Progress:
         print(f"{time.perf_counter() - self.began:7.1f} s", flush=True)
 
 
-def _client(nb: "NotebookNode", folder: Path) -> Any:
+def client_for(nb: "NotebookNode", folder: Path) -> Any:
+    """Return nbclient's client that runs ``nb`` in ``folder`` with this Python."""
     from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
@@ -227,16 +228,18 @@ def execute(nb: "NotebookNode", stem: str, staging: Path) -> None:
     from practicals.publish import cleaning
 
     environment = {**os.environ, "PYTHONHASHSEED": "0", "TQDM_DISABLE": "1"}
+    # Threads that wait asleep lose less where other programs need the cores too.
+    environment.setdefault("OMP_WAIT_POLICY", "passive")
     environment["PRACTICALS_STAGING"] = str(staging)
     environment.pop("MPLBACKEND", None)  # figures belong into the notebook
     try:
-        _client(nb, paths.notebooks_dir()).execute(env=environment, cleanup_kc=True)
+        client_for(nb, paths.notebooks_dir()).execute(env=environment, cleanup_kc=True)
     except CellExecutionError as error:
         text = cleaning.ANSI.sub("", str(error)).rstrip()
         raise NotRendered(
             f"{text}\n\n{stem}: a cell failed (above). {_set_aside(nb, stem)}"
         ) from None
-    except DeadKernelError:
+    except (DeadKernelError, AssertionError):  # the latter where a signal ends the kernel first
         raise KernelDied(
             f"{stem}: the kernel died, or was stopped, in the last cell above; if nobody stopped "
             "it, memory probably ran out. Nothing was written."

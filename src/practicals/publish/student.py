@@ -160,7 +160,7 @@ def run(nb: NotebookNode, folder: Path, label: str) -> None:
     own |= {"PYTHONPATH": str(folder / "src"), "PRACTICALS_DATA": str(paths.data_dir())}
     foreign = ("PRACTICALS_ROOT", "PRACTICALS_STAGING", "MPLBACKEND")
     environment = {key: value for key, value in os.environ.items() if key not in foreign}
-    client = render._client(nb, folder / "notebooks")
+    client = render.client_for(nb, folder / "notebooks")
     client.allow_errors, client.on_cell_execute = True, None
     client.store_widget_state = True  # without it nbclient ends at the first slider
     with tqdm(total=len(nb.cells), desc=label, unit="cell", leave=False) as bar:

@@ -45,8 +45,11 @@ def maps_at(
 def tail(net: Backbone, after: str, classes: int) -> nn.Sequential:
     """Return a trainable copy of the steps behind ``after``, its last layer new for ``classes``.
 
-    The new layer starts at zero, so that training starts from equal probabilities.
+    The new layer starts at zero, so that training starts from equal probabilities. Raises
+    ValueError for a network without classifier, which has no last layer to replace.
     """
+    if not NETWORKS[net.name].classifies:
+        raise ValueError(f"{net.name} has no classifier to fine-tune: use its features instead")
     if after not in net.layers:
         raise nearest(f"layer of {net.name}", after, net.layers)
     steps = list(net.steps.named_children())[net.layers.index(after) + 1 :]
