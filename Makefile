@@ -28,7 +28,7 @@ setup: ## environment in .venv, Jupyter kernel, LaTeX; once
 	@if $(MAKE) --question $(DONE); then echo "setup: .venv: nothing to do"; else $(MAKE) --no-print-directory $(DONE); fi
 	@$(PY) -m practicals.publish.report --setup
 
-$(DONE): requirements.txt requirements-dev.txt pyproject.toml
+$(DONE): requirements.txt requirements-dev.txt requirements-peers.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
 	  echo "setup: Python 3.10 or later is needed, and $(PYTHON) is not that: make setup PYTHON=python3.12"; exit 1; }
 	@# An interrupted run leaves a .venv without a working pip: it starts again from nothing.
@@ -38,6 +38,7 @@ $(DONE): requirements.txt requirements-dev.txt pyproject.toml
 	  echo "setup: making .venv"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "setup: installing the requirements (PyTorch is large: several minutes the first time)"
 	@$(PIP) install -r requirements.txt -r requirements-dev.txt -e .
+	@$(PIP) install --no-deps -r requirements-peers.txt
 	@$(PY) -m ipykernel install --sys-prefix --name practicals --display-name "Practicals" >/dev/null
 	@touch $@
 
