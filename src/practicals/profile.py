@@ -81,6 +81,63 @@ class SaliencyBudget:
 
 
 @dataclass(frozen=True)
+class AdversarialBudget:
+    """Knobs of chapter 3; sizes of perturbations in grey levels of 255."""
+
+    networks: tuple[str, ...] = ("squeezenet1_0", "mobilenet_v2", "googlenet", "vgg16")
+    image_size: int = 160
+    """Side of the input, in pixels: the largest at which three networks fit the time."""
+    images: int = 200
+    """Correctly classified pictures of the main success rates."""
+    steps: int = 10
+    """Steps of PGD."""
+    long_steps: int = 50
+    strong_steps: int = 30
+    """Steps of each of APGD's two losses."""
+    noise_draws: int = 3
+    """Random perturbations per picture: the control."""
+    fooling_steps: int = 100
+    curve_images: int = 40
+    radii: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
+    nearest_images: int = 60
+    nearest_steps: int = 30
+    transfer_images: int = 60
+    transfer_radius: float = 8.0
+    square_images: int = 60
+    square_radius: float = 4.0
+    square_queries: int = 5000
+    pixel_size: int = 112
+    """Side of the input for few-pixel attacks, which cost hundreds of passes a picture."""
+    pixel_images: int = 100
+    pixel_counts: tuple[int, ...] = (1, 3, 5)
+    pixel_population: int = 100
+    pixel_generations: int = 4
+    digit_images: int = 40
+    """Digits whose few-pixel attacks have the published budget."""
+    digit_population: int = 400
+    digit_generations: int = 100
+    patch_side: int = 64
+    """Pixels of the patch itself."""
+    patch_steps: int = 300
+    patch_train: int = 100
+    patch_images: int = 100
+    patch_sizes: tuple[float, ...] = (0.15, 0.25, 0.35, 0.45, 0.55)
+    """Diameters of the patch, as shares of the picture's side."""
+    defence_images: int = 50
+    defence_radius: float = 4.0
+    defence_queries: int = 500
+    draws: int = 4
+    """Draws of a random defence that an attacker averages over."""
+    digits: int = 60000
+    digit_epochs: int = 5
+    digit_steps: int = 5
+    digit_radius: float = 0.2
+    """Radius of adversarial training, in pixels of [0, 1]."""
+    robust_images: int = 1000
+    robust_queries: int = 1000
+
+
+@dataclass(frozen=True)
 class AdaptationBudget:
     """Knobs of chapter 5."""
 
@@ -115,6 +172,7 @@ class Profile:
     seed: int = 0
     transfer: TransferBudget = field(default_factory=TransferBudget)
     saliency: SaliencyBudget = field(default_factory=SaliencyBudget)
+    adversarial: AdversarialBudget = field(default_factory=AdversarialBudget)
     adaptation: AdaptationBudget = field(default_factory=AdaptationBudget)
 
     @property
@@ -155,6 +213,28 @@ def _lab() -> Profile:
             sanity_images=10,
             chance_images=4,
             label_epochs=40,
+        ),
+        adversarial=AdversarialBudget(
+            networks=("squeezenet1_0", "mobilenet_v2"),
+            images=60,
+            noise_draws=1,
+            curve_images=16,
+            nearest_images=16,
+            transfer_images=24,
+            square_images=12,
+            square_queries=1000,
+            pixel_images=16,
+            digit_images=10,
+            digit_generations=20,
+            patch_steps=100,
+            patch_train=40,
+            patch_images=40,
+            defence_images=16,
+            defence_queries=100,
+            digits=20000,
+            digit_epochs=3,
+            robust_images=200,
+            robust_queries=300,
         ),
         adaptation=AdaptationBudget(
             seeds=(0, 1),
@@ -201,6 +281,36 @@ def _sample() -> Profile:
             chance_images=4,
             label_patches=10,
             label_epochs=20,
+        ),
+        adversarial=AdversarialBudget(
+            networks=("smallvgg",),
+            image_size=64,
+            images=48,
+            noise_draws=1,
+            curve_images=8,
+            long_steps=20,
+            strong_steps=15,
+            nearest_images=16,
+            transfer_images=16,
+            square_images=12,
+            square_queries=300,
+            pixel_size=64,
+            pixel_images=12,
+            pixel_population=50,
+            digit_images=8,
+            digit_population=100,
+            digit_generations=10,
+            patch_side=32,
+            patch_steps=60,
+            patch_train=40,
+            patch_images=40,
+            patch_sizes=(0.25, 0.45),
+            defence_images=12,
+            defence_queries=60,
+            digit_epochs=15,
+            digit_steps=5,
+            robust_images=100,
+            robust_queries=100,
         ),
         adaptation=AdaptationBudget(
             seeds=(0, 1),

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from practicals.adversarial import attacks, defence, study
+from practicals.adversarial import attacks, defence, sets, study
 from practicals.networks import backbones
 
 
@@ -16,7 +16,7 @@ from practicals.networks import backbones
 def net():
     torch.manual_seed(0)
     layers = nn.Conv2d(3, 5, 5, stride=3), nn.Tanh(), nn.Flatten(), nn.Linear(5 * 5 * 5, 4)
-    return nn.Sequential(*layers).eval()
+    return nn.Sequential(*layers).eval().requires_grad_(False)
 
 
 @pytest.fixture(scope="module")
@@ -75,13 +75,13 @@ def test_random_jpeg_draws_anew_and_repeats_by_its_seed(net, batch):
 
 @pytest.fixture(scope="module")
 def digit_networks():
-    x, y, _, _ = study.grey_digits(False)
+    x, y, _, _ = sets.grey_digits(False)
     make = defence.train_digits
     return make(x, y, 0.0, 6, 1, 0), make(x, y, 0.15, 12, 5, 0)
 
 
 def test_adversarial_training_makes_robust_and_the_same_radius_breaks_the_plain(digit_networks):
-    _, _, x, y = study.grey_digits(False)
+    _, _, x, y = sets.grey_digits(False)
     x, y = x[:150].float() / 255, y[:150]
     right = [study.robust(net, x, y, 0.15, 10, 100, 0) for net in digit_networks]
     for found in right:
@@ -108,7 +108,7 @@ def test_training_attacks_inside_the_radius_in_evaluation_mode(monkeypatch):
 
 
 def test_train_and_test_digits_are_apart_and_shuffled_once():
-    first, again = study.grey_digits(False), study.grey_digits(False)
+    first, again = sets.grey_digits(False), sets.grey_digits(False)
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     train = {row.numpy().tobytes() for row in first[0]}
     inside = sum(row.numpy().tobytes() in train for row in first[2])
@@ -117,17 +117,17 @@ def test_train_and_test_digits_are_apart_and_shuffled_once():
 
 def test_cases_are_read_right_and_each_is_another_picture():
     torch.manual_seed(0)
-    net, data = backbones.build("smallvgg").eval(), study.drawn(False, 20, 0)
-    seen = torch.stack([study.views_of(picture, 64)[1] for picture in data.images])
+    net, data = backbones.build("smallvgg").eval(), sets.drawn(False, 20, 0)
+    seen = torch.stack([sets.views_of(picture, 64)[1] for picture in data.images])
     data.y[:] = net(seen).argmax(1).numpy()  # right in the second view, by construction
     data.y[::3] = -1  # and some in none
-    found = study.cases(net, data, 64, 20, 0)
+    found = sets.find(net, data, 64, 20, 0)
     assert (net(found.x).argmax(1) == found.y).all()
     assert len(set(found.index.tolist())) == len(found) == 20
     assert (found.index % 3 != 0).all() and found.views.max() <= 1
     assert found.x.min() >= 0 and found.x.max() <= 1
     torch.testing.assert_close(found.x * 255, (found.x * 255).round(), rtol=0, atol=1e-4)
-    fewer = study.cases(net, data, 64, 7, 0)
+    fewer = sets.find(net, data, 64, 7, 0)
     assert torch.equal(fewer.x, found.first(7).x)
 
 

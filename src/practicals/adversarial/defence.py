@@ -12,7 +12,7 @@ from torchvision.transforms.functional import gaussian_blur
 from tqdm.auto import tqdm
 
 from ..networks.training import as_float, he_initialise
-from .attacks import NORMS, gradient, pgd
+from .attacks import pgd
 from .attacks import run as attack_run
 
 Cleaner = Callable[[torch.Tensor], torch.Tensor]
@@ -144,16 +144,3 @@ def raised(
     """
     plan = pgd(eps, steps, "l2", stop_early=False, rounded=False)
     return attack_run(net, x, target, plan, target=target).adversarial
-
-
-def flatness(
-    net: nn.Module, x: torch.Tensor, y: torch.Tensor, eps: float, seed: int
-) -> torch.Tensor:
-    """Return how alike the gradient is at ``x`` and at random points of its L∞ ball: cosine (n,).
-
-    Near 1 the loss is almost a plane, and a gradient tells an attacker where to go.
-    """
-    rng = torch.Generator().manual_seed(seed)
-    _, here = gradient(net, x, y)
-    _, there = gradient(net, (x + NORMS["linf"].draw(x, eps, rng)).clamp(0, 1), y)
-    return F.cosine_similarity(here.flatten(1), there.flatten(1))

@@ -13,75 +13,15 @@ import torch
 from torch import nn
 
 from .. import jobs
-from ..data import digits, images, pictures
 from ..networks.backbones import Backbone
 from ..networks.gradients import outputs
 from . import apgd, attacks, defence, minimum, one_pixel, patch, square
 from .attacks import Attack, Outcome
+from .sets import Cases, grey_digits
 
 Found = dict[str, np.ndarray]
 SIZE = 25
 """Pictures in a part: what is kept at once, and lost at most by an interruption."""
-
-
-@dataclass(frozen=True)
-class Cases:
-    """Pictures (n, 3, s, s) that a network reads right, their classes (n,), and their origin."""
-
-    x: torch.Tensor
-    y: torch.Tensor
-    index: np.ndarray
-    views: np.ndarray
-    """Which view of the picture each is: 0 is the usual centre crop."""
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def first(self, n: int) -> "Cases":
-        """Return the first ``n`` cases; their order is random."""
-        return Cases(self.x[:n], self.y[:n], self.index[:n], self.views[:n])
-
-
-def views_of(source: images.Source, side: int) -> torch.Tensor:
-    """Return six views of a picture, 8-bit pixels in [0, 1], (6, 3, side, side).
-
-    They are the centre crop, the whole picture squeezed into a square, and the four corners of the
-    centre square.
-    """
-    big = images.preprocess(source, round(side * images.RESIZE_RATIO))
-    far = big.shape[-1] - side
-    whole = images.to_tensor(images.squash(images.read(source), side)).float() / 255
-    corners = [big[:, i : i + side, j : j + side] for i in (0, far) for j in (0, far)]
-    return torch.stack([images.preprocess(source, side), whole, *corners])
-
-
-def cases(net: Backbone, data: pictures.ImageSet, side: int, count: int, seed: int) -> Cases:
-    """Return up to ``count`` pictures in random order that the network classifies correctly.
-
-    A picture takes part with the first of its six views that is read right, so that every case is
-    another picture. Those that only a later view saves lie nearer to a border than the others.
-    """
-    order = np.random.default_rng(seed).permutation(len(data))
-    kept: list[tuple[torch.Tensor, int, int, int]] = []
-    for i in order:
-        if len(kept) == count:
-            break
-        views = views_of(data.images[i], side)
-        right = (outputs(net, views).argmax(1) == int(data.y[i])).numpy()
-        if right.any():
-            first = int(right.argmax())
-            kept.append((views[first], int(data.y[i]), int(i), first))
-    x, y, index, which = zip(*kept, strict=True)
-    return Cases(torch.stack(x), torch.tensor(y), np.array(index), np.array(which))
-
-
-def drawn(real: bool, count: int, seed: int) -> pictures.ImageSet:
-    """Return the pictures that cases come from: all ImageNet samples, or sample patches."""
-    if real:
-        return pictures.imagenet_samples()
-    each = -(-2 * count // len(pictures.COLOUR))
-    _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=each, seed=seed)
-    return pictures.ImageSet(list(x), y, classes)
 
 
 def joined(parts: Sequence[Found]) -> Found:
@@ -300,20 +240,6 @@ class DigitBudget:
     digits: int
     epochs: int
     steps: int
-
-
-def grey_digits(real: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return training digits uint8 (n, 1, 28, 28), labels, test digits, labels; shuffled once."""
-    x, y, x_test, y_test = digits.mnist() if real else digits.small_digits()
-    rng = np.random.default_rng(0)
-    train, test = rng.permutation(len(x)), rng.permutation(len(x_test))
-    parts = (
-        x[train][:, None],
-        y[train].astype(int),
-        x_test[test][:, None],
-        y_test[test].astype(int),
-    )
-    return tuple(map(torch.from_numpy, parts))
 
 
 def digit_state(real: bool, eps: float, budget: DigitBudget, seed: int) -> dict[str, torch.Tensor]:
