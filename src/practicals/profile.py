@@ -92,40 +92,42 @@ class AdversarialBudget:
     steps: int = 10
     """Steps of PGD."""
     long_steps: int = 50
-    strong_steps: int = 30
+    strong_steps: int = 20
     """Steps of each of APGD's two losses."""
     noise_draws: int = 3
     """Random perturbations per picture: the control."""
     fooling_steps: int = 100
-    curve_images: int = 40
-    radii: tuple[float, ...] = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
-    nearest_images: int = 60
+    curve_images: int = 20
+    radii: tuple[float, ...] = (0.125, 0.25, 0.5, 1.0, 2.0)
+    nearest_images: int = 40
     nearest_steps: int = 30
     transfer_images: int = 60
     transfer_radius: float = 8.0
-    square_images: int = 60
-    square_radius: float = 4.0
+    square_images: int = 40
+    square_radius: float = 8.0
     square_queries: int = 5000
     pixel_size: int = 112
     """Side of the input for few-pixel attacks, which cost hundreds of passes a picture."""
     pixel_images: int = 100
+    pixel_few: int = 30
+    """Of these, for searches of several pixels, with a target, and on other networks."""
     pixel_counts: tuple[int, ...] = (1, 3, 5)
-    pixel_population: int = 100
-    pixel_generations: int = 4
+    pixel_population: int = 40
+    pixel_generations: int = 8
     digit_images: int = 40
     """Digits whose few-pixel attacks have the published budget."""
     digit_population: int = 400
     digit_generations: int = 100
     patch_side: int = 64
     """Pixels of the patch itself."""
-    patch_steps: int = 300
+    patch_steps: int = 150
     patch_train: int = 100
     patch_images: int = 100
     patch_sizes: tuple[float, ...] = (0.15, 0.25, 0.35, 0.45, 0.55)
     """Diameters of the patch, as shares of the picture's side."""
-    defence_images: int = 50
+    defence_images: int = 40
     defence_radius: float = 4.0
-    defence_queries: int = 500
+    defence_queries: int = 300
     draws: int = 4
     """Draws of a random defence that an attacker averages over."""
     digits: int = 60000
@@ -224,6 +226,7 @@ def _lab() -> Profile:
             square_images=12,
             square_queries=1000,
             pixel_images=16,
+            pixel_few=8,
             digit_images=10,
             digit_generations=20,
             patch_steps=100,
@@ -296,7 +299,8 @@ def _sample() -> Profile:
             square_queries=300,
             pixel_size=64,
             pixel_images=12,
-            pixel_population=50,
+            pixel_few=6,
+            pixel_population=20,
             digit_images=8,
             digit_population=100,
             digit_generations=10,
@@ -307,6 +311,7 @@ def _sample() -> Profile:
             patch_sizes=(0.25, 0.45),
             defence_images=12,
             defence_queries=60,
+            digit_radius=0.1,
             digit_epochs=15,
             digit_steps=5,
             robust_images=100,

@@ -118,6 +118,8 @@ def budgets(
             ax.plot(queries, rates["value"], marker=MARKERS[place], ms=4, color=colour, label=name)
             ax.fill_between(queries, rates["low"], rates["high"], color=colour, alpha=0.15, lw=0)
         ax.set(title=title, xlabel="queries per picture", xscale="log", ylim=(0, None))
+        ax.set_xticks(queries, [f"{q:,}" for q in queries])
+        ax.minorticks_off()
         ax.grid(alpha=0.3)
     axes[0][0].set_ylabel("share fooled")
     # A search may be asked of one network only: the legend gathers all.
@@ -149,14 +151,14 @@ def nearest(distances: Mapping[str, np.ndarray], margins: Mapping[str, np.ndarra
 
 
 def page(patch: np.ndarray, lines: Sequence[str]) -> Figure:
-    """Draw a patch (p, p, 3), cut to its disc, large enough to use, and what was measured."""
+    """Draw a patch (p, p, 3) in [0, 1], cut to its disc, and what was measured beside it."""
     fig, (left, right) = plt.subplots(
         1, 2, figsize=(TEXT_WIDTH, 3.4), layout="constrained", width_ratios=(1, 1)
     )
     side = patch.shape[0]
     at = (np.arange(side) + 0.5) / side * 2 - 1
     outside = (at[:, None] ** 2 + at[None] ** 2) > 1
-    left.imshow(np.where(outside[..., None], 255, patch))
+    left.imshow(np.where(outside[..., None], 1.0, patch))
     left.set_axis_off()
     right.set_axis_off()
     right.text(0, 0.95, "\n\n".join(lines), va="top", fontsize=9, transform=right.transAxes)
