@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ..networks.gradients import differentiating, matched
-from .attacks import NORMS, check, judged
+from .attacks import NORMS, batch_size, check, judged
 
 
 def _margin(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -24,7 +24,7 @@ def clean_margin(net: nn.Module, x: torch.Tensor, y: torch.Tensor) -> torch.Tens
 
 
 def _pairs(x: torch.Tensor, y: torch.Tensor) -> zip:
-    return zip(x.split(64), y.split(64), strict=True)
+    return zip(x.split(batch_size(x)), y.split(batch_size(x)), strict=True)
 
 
 def _cosine(first: float, last: float, part: float) -> float:

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..networks.gradients import class_scores, outputs
-from .attacks import LEVELS, check
+from .attacks import LEVELS, batch_size, check
 
 STEP = 0.5
 """How far a child goes along the difference of two parents, as in the paper."""
@@ -84,7 +84,7 @@ def _ask(
     """Return each candidate's worth, lower is better, and whether it fools: (n, population)."""
     worth, fools = [], []
     for i, candidates in enumerate(found):
-        chances = outputs(net, paste(x[i], candidates), batch_size=200).softmax(1)
+        chances = outputs(net, paste(x[i], candidates), batch_size(x)).softmax(1)
         goal = y[i] if target is None else target[i]
         value = class_scores(chances, goal.expand(len(chances)))
         worth.append(value if target is None else -value)

@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..networks.gradients import differentiating, outputs
-from .attacks import check, rounded
+from .attacks import batch_size, check, rounded
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,6 @@ class Places:
 
     def __len__(self) -> int:
         return len(self.size)
-
-    def part(self, rows: slice) -> "Places":
-        """Return some of the places."""
-        return Places(self.x[rows], self.y[rows], self.size[rows], self.turn[rows])
 
 
 def anywhere(
@@ -114,8 +110,4 @@ def success(
 ) -> torch.Tensor:
     """Return which pictures (n,) are taken for ``target`` with the patch on them, 8-bit rounded."""
     check(net, x)
-    found = [
-        outputs(net, rounded(paste(x[i : i + 64], patch, places.part(slice(i, i + 64)))), 64)
-        for i in range(0, len(x), 64)
-    ]
-    return torch.cat(found).argmax(1) == target
+    return outputs(net, rounded(paste(x, patch, places)), batch_size(x)).argmax(1) == target

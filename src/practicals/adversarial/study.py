@@ -20,7 +20,7 @@ from .attacks import Attack, Outcome
 from .sets import Cases, grey_digits
 
 Found = dict[str, np.ndarray]
-SIZE = 25
+SIZE = 20
 """Pictures in a part: what is kept at once, and lost at most by an interruption."""
 
 
