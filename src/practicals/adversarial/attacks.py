@@ -147,7 +147,7 @@ def check(net: nn.Module, x: torch.Tensor, *classes: torch.Tensor | None) -> Non
 
 
 def batch_size(x: torch.Tensor) -> int:
-    """Return how many pictures (n, c, H, W) a processor passes fastest at once: its cache is small."""
+    """Return how many pictures (n, c, H, W) pass fastest at once: a processor's cache is small."""
     return max(16, 400_000 // (x.shape[1] * x.shape[2] * x.shape[3]))
 
 
