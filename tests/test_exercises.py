@@ -1,0 +1,140 @@
+"""The tests below exercises: what students often write instead of the answer must not pass."""
+
+import re
+
+import nbformat
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from practicals import paths
+
+BLOCK = re.compile(r"( *)### BEGIN SOLUTION\n(.*?) *### END SOLUTION\n", re.S)
+
+
+def graded(stem):
+    """Return each exercise's function, as source, and the source of its test, in order."""
+    nb = nbformat.read(paths.notebooks_dir() / f"{stem}.ipynb", as_version=4)
+    marks = [(c.metadata.get("nbgrader", {}).get("grade_id", ""), c.source) for c in nb.cells]
+    tests = {name.removeprefix("test-"): text for name, text in marks if name.startswith("test-")}
+    answers = {}
+    for name, text in marks:
+        if name in tests:
+            start = text.index("\ndef ") + 1 if not text.startswith("def ") else 0
+            imports = "\n".join(line for line in text.splitlines() if line.startswith("from "))
+            end = text.index("### END SOLUTION")
+            answers[name] = f"{imports}\n{text[start:end]}### END SOLUTION\n"
+    return {name: (answers[name], tests[name]) for name in answers}
+
+
+def passes(exercises, name, change):
+    """Return whether the test of ``name`` accepts the answer after ``change``; others are right."""
+    space = {"torch": torch, "nn": nn, "F": F}
+    for other, (answer, test) in exercises.items():
+        exec(change(answer) if other == name else answer, space)
+        try:
+            exec(test, space)
+        except Exception:
+            if other != name:
+                raise
+            return False
+        if other == name:
+            return True
+    raise AssertionError(f"no exercise {name}")
+
+
+WRONG = {
+    "2-saliency": {
+        "gradient-by-hand": [
+            (".abs().amax(0)", ".amax(0).abs()"),
+            (".abs().amax(0)", ".abs().mean(0)"),
+            (".amax(0)", ".amax(0).flip(1)"),
+            ("net(pixels)[0", "net(pixels).softmax(1)[0"),
+        ],
+        "insertion-by-hand": [
+            ("descending=True", "descending=False"),
+            ("picture, baseline)", "baseline, picture)"),
+            ("(j + 0.5)", "j"),
+            (".softmax(1)", ""),
+        ],
+        "smoothgrad-by-hand": [
+            ("sigma * width", "sigma"),
+            ("total / samples", "total"),
+            ("total += pixels.grad", "total += pixels.grad.abs()"),
+        ],
+        "integrated-by-hand": [
+            ("picture * total", "total"),
+            ("/ steps)[0]", ")[0]"),
+            (".sum(0)", ".abs().sum(0)"),
+        ],
+        "grad-cam-by-hand": [
+            (".relu()", ""),
+            (".mean((2, 3)", ".sum((2, 3)"),
+            ("(weights * layer)", "(layer.grad * layer)"),
+        ],
+    },
+    "3-adversarial": {
+        "fooling-by-hand": [
+            ("step * slope / slope.norm()", "step * slope"),
+            ("(changed + step", "(changed - step"),
+            ("slope / slope.norm()", "slope.sign()"),
+            (".clamp(0, 1)", ""),
+            ("return changed, done", "return changed, done + 1"),
+        ],
+        "fgsm-by-hand": [
+            ("pixels.grad.sign()", "pixels.grad / pixels.grad.norm()"),
+            ("picture + eps", "picture - eps"),
+            (".clamp(0, 1)", ""),
+            ("F.cross_entropy(net(pixels), label)", "-net(pixels)[0, label].sum()"),
+        ],
+        "projection-by-hand": [
+            (".flatten(1).norm(dim=1).view(-1, 1, 1, 1)", ".norm()"),
+            (".clamp(max=1)", ""),
+            (".clamp(-eps, eps)", ".clamp(-eps / 2, eps / 2)"),
+            ("(pictures + difference).clamp(0, 1)", "pictures + difference"),
+        ],
+        "evolution-by-hand": [
+            ("a + 0.5 * (b - c)", "a + 0.5 * (b + c)"),
+            ("a + 0.5 * (b - c)", "a + (b - c)"),
+            ("others = others + (others >= i)  # step over the place itself\n", "pass\n"),
+            ("found < worth", "found > worth"),
+            ("torch.where(better, found, worth)", "found"),
+        ],
+        "pasting-by-hand": [
+            ("torch.where(inside, sticker, window)", "sticker"),
+            ("top : top + side, left : left + side", "left : left + side, top : top + side"),
+            (
+                "torch.where(inside, sticker, window)",
+                "torch.where(inside, sticker.flip(2), window)",
+            ),
+        ],
+    },
+}
+CASES = [
+    pytest.param(stem, name, old, new, id=f"{name}: {old[:24]} > {new[:24]}")
+    for stem, by_name in WRONG.items()
+    for name, changes in by_name.items()
+    for old, new in changes
+]
+
+
+@pytest.fixture(scope="module")
+def exercises():
+    return {stem: graded(stem) for stem in WRONG}
+
+
+@pytest.mark.parametrize("stem", WRONG)
+def test_the_answers_pass(exercises, stem):
+    assert set(WRONG[stem]) == set(exercises[stem]), "every exercise has wrong answers to refuse"
+    for name in exercises[stem]:
+        assert passes(exercises[stem], name, lambda answer: answer), name
+
+
+@pytest.mark.parametrize(("stem", "name", "old", "new"), CASES)
+def test_a_wrong_answer_is_refused(exercises, stem, name, old, new):
+    answer = exercises[stem][name][0]
+    solution = BLOCK.search(answer)[2]
+    assert old in solution, "the answer has changed: change the mistakes with it"
+    wrong = answer.replace(solution, solution.replace(old, new))
+    assert not passes(exercises[stem], name, lambda _: wrong)
