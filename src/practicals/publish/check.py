@@ -17,6 +17,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from practicals import fingerprint, paths, profile
+from practicals.publish import claims as claims_of
 from practicals.publish import cleaning, numerals, render, report, style
 
 HEAVY = 5_000_000
@@ -183,10 +184,15 @@ def figures(ledgers: Ledgers) -> Iterator[Problem]:
 
 
 def claims(ledgers: Ledgers) -> Iterator[Problem]:
-    """Yield claims that do not hold."""
+    """Yield claims that do not hold, and those that say so against their own numbers."""
     for stem, ledger in ledgers.items():
-        for key, claim in ledger.get("claims", {}).items():
-            if not claim["holds"]:
+        kept = ledger.get("claims", {})
+        again = claims_of.corrected(claims_of.from_entry(*item) for item in kept.items())
+        for (key, claim), derived in zip(kept.items(), again, strict=True):
+            if claim != derived.entry():
+                what = "does not follow from its own numbers: edited by hand?"
+                yield Problem(f"{stem}: claim {key}", what, RERUN)
+            elif not claim["holds"]:
                 remedy = "change the sentence to what the numbers say, or drop it; " + RERUN
                 yield Problem(f"{stem}: claim {key}", "does not hold in the full profile", remedy)
 

@@ -1,8 +1,9 @@
 """Claims: every conclusion that is drawn, what it stands on, and whether it holds."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -104,6 +105,16 @@ def make(
             "'lower' with the other tests"
         )
     return Claim(key, sentence, expect, test, published=published)
+
+
+def from_entry(key: str, entry: Mapping[str, Any]) -> Claim:
+    """Return the claim that stands in a ledger, without its p-value after correction."""
+    test = None
+    if "test" in entry:
+        facts = {name: entry[name] for name in ("effect", "low", "high", "n", "p")}
+        test = stats.Test(name=entry["test"], **facts)
+    fact = bool(entry["holds"]) if test is None else None
+    return Claim(key, entry["sentence"], entry["expect"], test, fact, entry.get("published"))
 
 
 def corrected(claims: Iterable[Claim]) -> list[Claim]:
