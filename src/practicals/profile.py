@@ -89,6 +89,8 @@ class AdversarialBudget:
     """Side of the input, in pixels: the largest at which three networks fit the time."""
     images: int = 200
     """Correctly classified pictures of the main success rates."""
+    heavy: tuple[str, ...] = ("googlenet",)
+    """Networks that cost five times as much as the others: they get half of the pictures."""
     steps: int = 10
     """Steps of PGD."""
     long_steps: int = 50
