@@ -13,7 +13,6 @@ import argparse
 import copy
 import json
 import time
-from collections.abc import Callable
 
 import torch
 import torchattacks
@@ -22,6 +21,7 @@ from torch import nn
 from practicals import runtime
 from practicals.adversarial import attacks, one_pixel, sets
 from practicals.networks import backbones
+from turns import best
 
 NAME = "squeezenet1_0"
 EPS, STEPS, SIDE = 2 / 255, 10, 224
@@ -50,19 +50,6 @@ def networks() -> tuple[nn.Module, backbones.Backbone, backbones.Backbone]:
             module.inplace = True
     fast = backbones.prepare(copy.deepcopy(ours), torch.bfloat16)
     return theirs, backbones.prepare(ours, torch.float32), fast
-
-
-def best(calls: dict[str, Callable], repeats: int) -> dict[str, tuple[float, torch.Tensor]]:
-    """Return the shortest time and the result of each call; calls take turns."""
-    found: dict[str, tuple[float, torch.Tensor]] = {}
-    for _ in range(repeats):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            result = call()
-            seconds = time.perf_counter() - began
-            if name not in found or seconds < found[name][0]:
-                found[name] = seconds, result
-    return found
 
 
 def pgd(x: torch.Tensor, y: torch.Tensor, repeats: int) -> dict[str, dict[str, float]]:

@@ -13,7 +13,6 @@ the processor has units for it.
 import argparse
 import copy
 import json
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +29,7 @@ from practicals.data import pictures as photographs
 from practicals.networks import backbones
 from practicals.networks.gradients import outputs
 from practicals.saliency import maps as saliency
+from turns import best
 
 LAYER = "fire9"
 NAME = "squeezenet1_0"
@@ -62,19 +62,6 @@ def networks() -> tuple[nn.Module, backbones.Backbone, backbones.Backbone]:
             module.inplace = True
     fast = backbones.prepare(copy.deepcopy(ours), torch.bfloat16)
     return theirs, backbones.prepare(ours, torch.float32), fast
-
-
-def best(calls: dict[str, Call], repeats: int) -> dict[str, tuple[float, torch.Tensor]]:
-    """Return the shortest time and the result of each call; calls take turns."""
-    found: dict[str, tuple[float, torch.Tensor]] = {}
-    for _ in range(repeats):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            result = call()
-            seconds = time.perf_counter() - start
-            if name not in found or seconds < found[name][0]:
-                found[name] = seconds, result
-    return found
 
 
 def relative_error(a: torch.Tensor, b: torch.Tensor) -> float:
