@@ -71,7 +71,7 @@ class SaliencyBudget:
     """Noisy copies and gradients of an integral where weights are randomised."""
     sanity_stages: int = 3
     """Depths of the cascade at which maps are compared."""
-    shuffles: int = 5
+    shuffles: int = 10
     """Random orders of the weights, each for an equal part of the pictures."""
     chance_images: int = 12
     seed_samples: tuple[int, ...] = (2, 8, 32)

@@ -177,15 +177,11 @@ def agreement(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figur
         1, len(matrices), figsize=size, squeeze=False, layout="constrained", sharey=True
     )
     for ax, (network, matrix) in zip(axes[0], matrices.items(), strict=True):
-        ax.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
-        for i, j in np.ndindex(*matrix.shape):
-            dark = abs(matrix[i, j]) > 0.6
-            colour = "white" if dark else "black"
-            number = f"{round(matrix[i, j], 1) + 0.0:.1f}"  # no -0.0
-            ax.text(j, i, number, ha="center", va="center", fontsize=5, color=colour)
+        drawn = ax.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
         ax.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
         ax.set_yticks(range(len(names)), names)
         ax.set_title(network)
+    fig.colorbar(drawn, ax=axes, location="bottom", shrink=0.5, aspect=30)
     return fig
 
 

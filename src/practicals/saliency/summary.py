@@ -32,10 +32,10 @@ def titles_of(methods: dict[str, Method]) -> tuple[dict[str, str], dict[str, str
 
 
 def hardest(scores: Found, method: str, controls: Sequence[str], higher: bool) -> Test:
-    """Return the paired test of a method against the control that it beats least surely."""
+    """Return the paired test of a method against the control that it fares worst beside."""
     sign = 1 if higher else -1
     tests = [paired(sign * scores[method], sign * scores[control]) for control in controls]
-    return max(tests, key=lambda test: (test.effect <= 0, test.p))
+    return min(tests, key=lambda test: test.effect)
 
 
 def means_and_errors(
