@@ -307,7 +307,9 @@ def test_the_first_result_is_what_a_later_run_reads(result):
 
 
 @pytest.mark.parametrize(
-    "result", [{1, 2}, 1j, b"x", np.array([None]), Foreign(1), object()], ids=repr
+    "result",
+    [{1, 2}, 1j, b"x", np.array([None]), Foreign(1), object()],
+    ids=lambda r: type(r).__name__,
 )
 def test_other_results_are_refused_at_once(folder, result):
     with pytest.raises(TypeError, match="kept"):
