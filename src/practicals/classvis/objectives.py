@@ -88,7 +88,7 @@ def _channels(maps: torch.Tensor, layer: str, wanted: Sequence[int]) -> torch.Te
     if not all(0 <= channel < maps.shape[1] for channel in wanted):
         raise ValueError(f"{layer} has channels 0 to {maps.shape[1] - 1}, got {list(wanted)}")
     picked = maps[torch.arange(len(maps)), torch.tensor(wanted, device=maps.device)]
-    return picked.flatten(1)
+    return picked.reshape(len(maps), -1)
 
 
 @dataclass(frozen=True)
