@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from practicals import jobs
-from practicals.classvis import ascent, atlas, plots, study, summary
+from practicals.classvis import ascent, atlas, plots, study, summary, variations
 from practicals.networks import backbones, training
 
 TINY = ascent.PUBLISHED.but(steps=3)
@@ -74,18 +74,29 @@ def test_a_start_takes_the_place_of_noise(net):
     np.testing.assert_array_equal(found["start"], np.tile(study.as_bytes(start), (2, 1, 1, 1)))
 
 
-def test_judging_takes_means_over_judges(net, judge):
-    found = study.climbed(net, {"a": TINY}, CASES)
-    said = study.judged({"x": judge, "y": net}, found, CASES)["a"]
-    both = [
-        backbones.as_input(one, study.as_pictures(found["a"]["pictures"])) for one in (judge, net)
-    ]
-    own = [one(x).softmax(1)[range(6), CASES.y] for one, x in zip((judge, net), both, strict=True)]
-    np.testing.assert_allclose(said["x/probability"], own[0], rtol=1e-4)
-    np.testing.assert_allclose(said["probability"], (own[0] + own[1]) / 2, rtol=1e-4)
+def test_judging_takes_means_over_the_others(net, judge):
+    torch.manual_seed(9)
+    third = training.he_initialise(backbones.build("smallvgg")).eval().requires_grad_(False)
+    nets = {"a": net, "b": judge, "c": third}
+    found = study.climbed(net, {"r": TINY}, CASES, keep=(1, 2, 9))
+    said = study.judged(nets, "a", found, CASES)["r"]
+    x = study.as_pictures(found["r"]["pictures"])
+    own = {name: one(x).softmax(1)[range(6), CASES.y] for name, one in nets.items()}
+    np.testing.assert_allclose(said["own"], own["a"], rtol=1e-4)
+    np.testing.assert_allclose(said["c/probability"], own["c"], rtol=1e-4)
+    np.testing.assert_allclose(said["probability"], (own["b"] + own["c"]) / 2, rtol=1e-4)
     assert set(summary.SCORES) <= set(said)
+    frames = study.judged_frames(nets, "a", found["r"], (1, 2, 9), CASES)
+    assert list(frames) == [1, 2], "step 9 never came"
     with pytest.raises(ValueError, match="at least one network"):
-        study.judge({}, found["a"]["pictures"], CASES.y.tolist(), found["a"]["start"])
+        study.judge({"a": net}, "a", found["r"]["pictures"], CASES.y.tolist(), found["r"]["start"])
+
+
+def test_frames_lie_closer_at_the_beginning():
+    steps = study.frame_steps(1000, 12)
+    assert steps[0] == 0 and steps[1] == 1 and steps[-1] == 1000 and len(steps) <= 12
+    assert (np.diff(steps, 2) >= 0).all()
+    assert study.frame_steps(3, 24) == (0, 1, 2, 3)
 
 
 def test_outward_share():
@@ -107,7 +118,7 @@ def linear_score(size):
 def test_an_unregularised_linear_score_drives_every_pixel_to_black_or_white():
     """The closed form: the sign of a pixel's weight decides, and all gradients point outward."""
     linear = linear_score(0.1)
-    found = study.climb(linear, study.BARE.but(steps=700), (1,), (0,), 6)
+    found = study.climb(linear, variations.BARE.but(steps=700), (1,), (0,), 6)
     weights = linear[1].weight[1].detach().view(3, 6, 6).numpy()
     np.testing.assert_array_equal(found["pictures"][0], np.where(weights > 0, 255, 0))
     assert found["outward"].tolist() == [1]
@@ -116,7 +127,7 @@ def test_an_unregularised_linear_score_drives_every_pixel_to_black_or_white():
 def test_with_l2_a_linear_score_stops_at_its_balance():
     """score − λ‖z‖² is largest at z = w σ / 2λ, around which steps of fixed length circle."""
     linear = linear_score(1.0)
-    recipe = study.BARE.but(steps=150, penalties=ascent.PUBLISHED.penalties)
+    recipe = variations.BARE.but(steps=150, penalties=ascent.PUBLISHED.penalties)
     x = ascent.run(linear, study.Score((0,)), recipe, (0,), 6).pictures
     weights = linear[1].weight[0].detach().view(1, 3, 6, 6)
     std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -127,14 +138,14 @@ def test_with_l2_a_linear_score_stops_at_its_balance():
 
 def test_variations_change_one_thing(net):
     base = ascent.PUBLISHED.but(steps=9)
-    for name, values in study.variations(9).items():
+    for name, values in variations.variations(9).items():
         assert sum(recipe == base for recipe in values.values()) == 1, name
         for recipe in values.values():
             assert recipe.steps == 9
             changed = [f for f in base.__dict__ if getattr(base, f) != getattr(recipe, f)]
             assert len(changed) <= 1 or name == "all"
-    whole = study.ablations(9)["whole"]
-    for recipe in study.ablations(9).values():
+    whole = variations.ablations(9)["whole"]
+    for recipe in variations.ablations(9).values():
         assert sum(getattr(whole, f) != getattr(recipe, f) for f in whole.__dict__) <= 1
 
 
@@ -173,7 +184,7 @@ def test_the_atlas_finds_the_strongest_pictures(net):
 
 
 def test_a_channel_climbs(net):
-    many = study.BARE.but(steps=30)
+    many = variations.BARE.but(steps=30)
     x = torch.rand(4, 3, 16, 16)
     found = atlas.explore(net, "relu2_2", (1, 2, 3), many, x, 16)
     before = atlas.explore(net, "relu2_2", (1, 2, 3), many.but(steps=0), x, 16)

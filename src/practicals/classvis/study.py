@@ -6,7 +6,6 @@ kept as 8-bit values and judged as such, so a score is that of the file a reader
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import torch
@@ -18,20 +17,12 @@ from ..networks import backbones, smallvgg, training
 from ..networks.backbones import Backbone
 from ..networks.gradients import input_gradient
 from . import ascent, scores
-from .ascent import OLAH, PUBLISHED, Recipe
+from .ascent import Recipe
 from .objectives import Score
-from .parameterisation import fourier, pixels, squashed
-from .transforms import jitter
 
 Found = dict[str, np.ndarray]
 NAMED = ("wombat", "bee eater", "snail", "hay")
 """Classes that the questions ask about; the others are drawn at random."""
-BARE = PUBLISHED.but(
-    title="no regularisation", transforms=(), penalties=(), rules=(ascent.in_range,)
-)
-"""Nothing holds the picture back but black and white."""
-SLIGHT = BARE.but(title="adversarial", lr=0.5, steps=20)
-"""The same objective with short steps and few of them: an adversarial example (Szegedy, 2014)."""
 
 
 @dataclass(frozen=True)
@@ -180,74 +171,57 @@ def marks(net: Backbone, values: np.ndarray, labels: Sequence[int]) -> Found:
 
 
 def judge(
-    judges: Mapping[str, Backbone], values: np.ndarray, labels: Sequence[int], start: np.ndarray
+    nets: Mapping[str, Backbone],
+    climbed_on: str,
+    values: np.ndarray,
+    labels: Sequence[int],
+    start: np.ndarray,
 ) -> Found:
-    """Return all scores of uint8 pictures, (n,) each.
+    """Return all scores of uint8 pictures that climbed on one of ``nets``, (n,) each.
 
-    ``probability`` and ``hit`` are means over the judges, ``name/probability`` those of one; the
-    others are ``scores.measured``. Raises ValueError without judges.
+    ``probability`` and ``hit`` are means over the other networks, ``own`` the probability on the
+    climbed one, ``name/probability`` that on one network; the others are ``scores.measured``.
+    Raises ValueError where there is no other network.
     """
-    if not judges:
+    if not (judges := without(nets, climbed_on)):
         raise ValueError("expected at least one network that the ascent did not use")
     labels = tuple(int(label) for label in labels)
-    said = {name: jobs.once(marks, net, values, labels) for name, net in judges.items()}
-    found = {key: np.mean([one[key] for one in said.values()], 0) for key in ("probability", "hit")}
-    found |= {f"{name}/{key}": v for name, one in said.items() for key, v in one.items()}
+    said = {name: jobs.once(marks, net, values, labels) for name, net in nets.items()}
+    found = {key: np.mean([said[n][key] for n in judges], 0) for key in ("probability", "hit")}
+    found |= {f"{name}/probability": one["probability"] for name, one in said.items()}
+    found["own"] = said[climbed_on]["probability"]
     return found | scores.measured(as_pictures(values), as_pictures(start))
 
 
 def judged(
-    judges: Mapping[str, Backbone], found: Mapping[str, Found], cases: Cases
+    nets: Mapping[str, Backbone], climbed_on: str, found: Mapping[str, Found], cases: Cases
 ) -> dict[str, Found]:
     """Return recipe → ``judge`` of its pictures, with the share that points ``outward``."""
     y = cases.y.tolist()
     return {
-        name: judge(judges, one["pictures"], y, one["start"]) | {"outward": one["outward"]}
+        name: judge(nets, climbed_on, one["pictures"], y, one["start"])
+        | {"outward": one["outward"]}
         for name, one in found.items()
     }
 
 
-def recipes(steps: int, yosinski: int, olah: int) -> dict[str, Recipe]:
-    """Return the three published recipes with their numbers of steps."""
-    counts = {"default": steps, "yosinski": yosinski, "olah": olah}
-    return {name: ascent.RECIPES[name].but(steps=count) for name, count in counts.items()}
+def judged_frames(
+    nets: Mapping[str, Backbone],
+    climbed_on: str,
+    found: Found,
+    steps: Sequence[int],
+    cases: Cases,
+) -> dict[int, Found]:
+    """Return step → ``judge`` of the frames, which were kept at ``steps`` or as many as ran."""
+    y = cases.y.tolist()
+    frames = zip(steps, found["frames"], strict=False)
+    return {step: judge(nets, climbed_on, one, y, found["start"]) for step, one in frames}
 
 
-def variations(steps: int) -> dict[str, dict[str, Recipe]]:
-    """Return setting → value → the published recipe with this one setting changed."""
-    base = PUBLISHED.but(steps=steps)
-    rules = {every: partial(ascent.blur_every, every=every, sigma=0.5) for every in (4,)}
-    return {
-        "step": {"1": base.but(lr=1.0), "5": base, "25": base.but(lr=25.0)},
-        "l2": {
-            "0": base.but(penalties=()),
-            "0.001": base,
-            "0.01": base.but(penalties=(partial(ascent.l2, weight=1e-2),)),
-        },
-        "blur": {
-            "never": base.but(rules=(ascent.in_range,)),
-            "every 10": base,
-            "every 4": base.but(rules=(ascent.in_range, rules[4])),
-        },
-        "jitter": {
-            "0": base.but(transforms=()),
-            "16": base,
-            "32": base.but(transforms=(partial(jitter, most=32),)),
-        },
-        "all": {"regularised": base, "none": BARE.but(steps=steps)},
-        "start": {"noise": base, "grey": base.but(start=partial(pixels, spread=0.0))},
-    }
-
-
-def ablations(steps: int) -> dict[str, Recipe]:
-    """Return Olah's recipe, and with one of its three ingredients taken away."""
-    base = OLAH.but(steps=steps)
-    return {
-        "whole": base,
-        "no transforms": base.but(transforms=()),
-        "pixels": base.but(start=squashed),
-        "correlated colours": base.but(start=partial(fourier, decorrelated=False)),
-    }
+def frame_steps(steps: int, count: int) -> tuple[int, ...]:
+    """Return 0 and about ``count`` - 1 steps up to ``steps``, closer together at the beginning."""
+    later = np.geomspace(1, steps, max(count - 1, 1)).round().astype(int)
+    return tuple(int(step) for step in np.unique([0, *later]))
 
 
 def control(per_photo: int, epochs: int, seed: int) -> dict[str, torch.Tensor]:
