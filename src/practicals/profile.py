@@ -125,11 +125,11 @@ class ClassvisBudget:
     seeds: tuple[int, ...] = (0, 1, 2)
     steps: tuple[int, ...] = (128, 200, 500, 1000)
     """Steps of the published recipe at which its pictures are scored; the last is its length."""
-    olah_steps: tuple[int, ...] = (32, 64, 128, 256)
+    olah_steps: tuple[int, ...] = (16, 32, 64, 128)
     yosinski_steps: int = 256
     short_steps: int = 128
     """Steps of every run that is compared with another of the same length."""
-    frames: int = 24
+    frames: int = 10
     """Pictures of an animation."""
     atlas: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("googlenet", ("i3a", "i4a", "i4c", "i4e")),
@@ -212,7 +212,7 @@ def _lab() -> Profile:
             olah_steps=(16, 32, 64, 128),
             yosinski_steps=64,
             short_steps=32,
-            frames=12,
+            frames=10,
             atlas=(("googlenet", ("i4a", "i4c")), ("vgg16", ("relu2_2", "relu3_3"))),
             atlas_channels=3,
             atlas_images=60,
@@ -276,7 +276,7 @@ def _sample() -> Profile:
             olah_steps=(10, 25, 50, 100),
             yosinski_steps=50,
             short_steps=25,
-            frames=12,
+            frames=10,
             atlas=(("smallvgg", ("relu1_2", "relu2_2", "relu3_2")),),
             atlas_channels=3,
             atlas_images=60,

@@ -99,11 +99,14 @@ def test_frames_lie_closer_at_the_beginning():
     assert study.frame_steps(3, 24) == (0, 1, 2, 3)
 
 
-def test_outward_share():
-    x = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.5, 0.5]).view(1, 1, 1, 6).expand(2, 3, 1, 6)
+def test_outward_share_counts_what_was_clipped_on_the_way():
+    x = torch.tensor([0.0, 0.0, 1.0, 1.0, 0.5, 0.0]).view(1, 1, 1, 6).expand(2, 3, 1, 6)
     slopes = torch.tensor([-1.0, 1, 1, 1, 1, -1]).view(1, 1, 1, 6).expand(2, 3, 1, 6)
-    np.testing.assert_allclose(study.outward_share(x, slopes), [0.75, 0.75])
-    assert np.isnan(study.outward_share(torch.full((1, 3, 1, 2), 0.5), slopes[:1, ..., :2])).all()
+    start = torch.full_like(x, 0.5)
+    start[..., 5] = 0.0  # black from the beginning
+    result = ascent.Result(x, start, torch.zeros(0, 2))
+    np.testing.assert_allclose(study.outward_share(result, slopes), [0.75, 0.75])
+    assert np.isnan(study.outward_share(ascent.Result(start, start, x), slopes)).all()
 
 
 def linear_score(size):
@@ -143,7 +146,13 @@ def test_variations_change_one_thing(net):
         for recipe in values.values():
             assert recipe.steps == 9
             changed = [f for f in base.__dict__ if getattr(base, f) != getattr(recipe, f)]
-            assert len(changed) <= 1 or name == "all"
+            assert len(changed) <= 1
+    bare = variations.restraints(9)["none"]
+    for name, recipe in variations.restraints(9).items():
+        changed = [
+            f for f in base.__dict__ if f != "title" and getattr(bare, f) != getattr(recipe, f)
+        ]
+        assert len(changed) == {"none": 0, "all": 3}.get(name, 1)
     whole = variations.ablations(9)["whole"]
     for recipe in variations.ablations(9).values():
         assert sum(getattr(whole, f) != getattr(recipe, f) for f in whole.__dict__) <= 1
@@ -155,6 +164,13 @@ def test_drawn_classes_are_different_and_repeat():
     assert found.x.shape == (6, 3, 24, 24) and len(found.names) == 6
     assert study.draw(False, 6, 24, 4).labels != found.labels
     assert len(study.draw(False, 99, 24, 3).labels) == 10
+
+
+def test_many_pictures_of_any_class():
+    found = study.many(False, 23, 16, 0)
+    assert found.shape == (23, 3, 16, 16)
+    assert torch.equal(found, study.many(False, 23, 16, 0))
+    assert len({one.sum().item() for one in found}) == 23
 
 
 def test_the_second_network_learns_and_differs():

@@ -13,6 +13,8 @@ from .ascent import Watch
 
 Titled = tuple[np.ndarray, str]
 MARKERS = "os^Dv<>p"
+WIDEST = 1.6
+"""Of one picture in a grid, in inches: small pictures gain nothing by more."""
 
 
 def as_pixels(x: torch.Tensor) -> np.ndarray:
@@ -37,9 +39,9 @@ def grid(
     rows: Sequence[str] = (),
 ) -> Figure:
     """Draw pictures (H, W, 3) in rows; a cell may carry a line of text below it."""
-    width = TEXT_WIDTH / len(cells[0])
+    width = min(TEXT_WIDTH / len(cells[0]), WIDEST)
     below = any(isinstance(cell, tuple) for row in cells for cell in row)
-    size = (TEXT_WIDTH, (width + 0.16 * below) * len(cells) + 0.25)
+    size = (width * len(cells[0]), (width + 0.16 * below) * len(cells) + 0.25)
     fig, axes = plt.subplots(
         len(cells), len(cells[0]), figsize=size, squeeze=False, layout="constrained"
     )

@@ -78,6 +78,18 @@ def draw(real: bool, count: int, side: int, seed: int) -> Sources:
     return Sources(x, torch.from_numpy(kept.y).long(), names)
 
 
+def many(real: bool, count: int, side: int, seed: int) -> torch.Tensor:
+    """Return ``count`` real pictures (n, 3, side, side) in random order, of whatever class."""
+    if real:
+        found = pictures.imagenet_samples()
+    else:
+        each = -(-count // len(pictures.COLOUR))
+        _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=each, seed=4)
+        found = pictures.ImageSet(list(x), y, classes)
+    order = np.random.default_rng(seed).permutation(len(found))[:count]
+    return torch.stack([images.preprocess(found.images[i], side) for i in order])
+
+
 def as_bytes(x: torch.Tensor) -> np.ndarray:
     """Return pictures (n, 3, H, W) in [0, 1] as uint8 of the same shape."""
     return (x.clamp(0, 1) * 255).round().byte().cpu().numpy()
@@ -111,16 +123,19 @@ def climb(
         "start": as_bytes(found.start),
         "values": found.values.numpy(),
         "frames": np.stack(kept) if kept else np.zeros((0, len(labels), 3, side, side), np.uint8),
-        "outward": outward_share(found.pictures, input_gradient(net, found.pictures, y)),
+        "outward": outward_share(found, input_gradient(net, found.pictures, y)),
     }
 
 
-def outward_share(x: torch.Tensor, slopes: torch.Tensor) -> np.ndarray:
-    """Return the share of clipped values whose gradient points further out, (n,).
+def outward_share(found: ascent.Result, slopes: torch.Tensor) -> np.ndarray:
+    """Return the share of values clipped on the way whose gradient points further out, (n,).
 
-    1 says that only black and white stop them, ½ that it is chance; NaN where nothing is clipped.
+    1 says that only black and white stop them, ½ that it is chance. Values that were clipped in the
+    start do not count; NaN where none is left.
     """
-    black, white = x <= scores.EDGE, x >= 1 - scores.EDGE
+    x, first = found.pictures, found.start
+    inside = (first > scores.EDGE) & (first < 1 - scores.EDGE)
+    black, white = (x <= scores.EDGE) & inside, (x >= 1 - scores.EDGE) & inside
     out = (black & (slopes < 0)) | (white & (slopes > 0))
     return (out.flatten(1).sum(1) / (black | white).flatten(1).sum(1)).cpu().numpy()
 

@@ -11,7 +11,7 @@ BARE = PUBLISHED.but(
     title="no regularisation", transforms=(), penalties=(), rules=(ascent.in_range,)
 )
 """Nothing holds the picture back but black and white."""
-SLIGHT = BARE.but(title="adversarial", lr=0.5, steps=20)
+SLIGHT = BARE.but(title="adversarial", lr=0.5, steps=40)
 """The same objective with short steps and few of them: an adversarial example (Szegedy, 2014)."""
 
 
@@ -24,7 +24,7 @@ def recipes(steps: int, yosinski: int, olah: int) -> dict[str, Recipe]:
 def variations(steps: int) -> dict[str, dict[str, Recipe]]:
     """Return setting → value → the published recipe with this one setting changed."""
     base = PUBLISHED.but(steps=steps)
-    rules = {every: partial(ascent.blur_every, every=every, sigma=0.5) for every in (4,)}
+    often = partial(ascent.blur_every, every=4, sigma=0.5)
     return {
         "step": {"1": base.but(lr=1.0), "5": base, "25": base.but(lr=25.0)},
         "l2": {
@@ -35,15 +35,29 @@ def variations(steps: int) -> dict[str, dict[str, Recipe]]:
         "blur": {
             "never": base.but(rules=(ascent.in_range,)),
             "every 10": base,
-            "every 4": base.but(rules=(ascent.in_range, rules[4])),
+            "every 4": base.but(rules=(ascent.in_range, often)),
         },
         "jitter": {
             "0": base.but(transforms=()),
             "16": base,
             "32": base.but(transforms=(partial(jitter, most=32),)),
         },
-        "all": {"regularised": base, "none": BARE.but(steps=steps)},
         "start": {"noise": base, "grey": base.but(start=partial(pixels, spread=0.0))},
+    }
+
+
+def restraints(steps: int) -> dict[str, Recipe]:
+    """Return five times longer steps without regularisation, with each part of it, and with all.
+
+    The longer steps let as much happen in a short run as usual ones do in the published length.
+    """
+    bare = BARE.but(steps=steps, lr=25.0)
+    return {
+        "none": bare,
+        "L2": bare.but(penalties=PUBLISHED.penalties),
+        "blur": bare.but(rules=PUBLISHED.rules),
+        "jitter": bare.but(transforms=PUBLISHED.transforms),
+        "all": PUBLISHED.but(steps=steps, lr=25.0),
     }
 
 
