@@ -169,6 +169,40 @@ class AdaptationBudget:
 
 
 @dataclass(frozen=True)
+class ClassvisBudget:
+    """Knobs of chapter 4. The pictures of the study are small: a step's cost grows with the area.
+
+    One step of one picture of 96 pixels takes 11.5 ms on SqueezeNet, 26 on GoogLeNet and 8 on
+    MobileNetV2, on one core and in single precision (224 pixels: five times as long).
+    """
+
+    networks: tuple[str, ...] = ("squeezenet1_0", "googlenet", "mobilenet_v2", "vgg16")
+    """The first one is climbed in the study; the others judge."""
+    side: int = 96
+    """Side of the pictures of the study, in pixels."""
+    large_side: int = 224
+    """Side of one picture at the networks' usual size, beside a small one."""
+    classes: int = 12
+    seeds: tuple[int, ...] = (0, 1, 2)
+    steps: tuple[int, ...] = (128, 200, 500, 1000)
+    """Steps of the published recipe at which its pictures are scored; the last is its length."""
+    olah_steps: tuple[int, ...] = (16, 32, 64, 128)
+    yosinski_steps: int = 256
+    short_steps: int = 128
+    """Steps of every run that is compared with another of the same length."""
+    frames: int = 10
+    """Pictures of an animation."""
+    atlas: tuple[tuple[str, tuple[str, ...]], ...] = (
+        ("googlenet", ("i3a", "i4a", "i4c", "i4e")),
+        ("vgg16", ("relu1_2", "relu2_2", "relu3_3")),
+    )
+    """Layers whose channels are drawn, by network."""
+    atlas_channels: int = 4
+    atlas_images: int = 275
+    """Pictures among which those that excite a channel most are looked for."""
+
+
+@dataclass(frozen=True)
 class Profile:
     """A named set of budgets; ``full`` is the published one."""
 
@@ -178,6 +212,7 @@ class Profile:
     saliency: SaliencyBudget = field(default_factory=SaliencyBudget)
     adversarial: AdversarialBudget = field(default_factory=AdversarialBudget)
     adaptation: AdaptationBudget = field(default_factory=AdaptationBudget)
+    classvis: ClassvisBudget = field(default_factory=ClassvisBudget)
 
     @property
     def is_published(self) -> bool:
@@ -252,6 +287,20 @@ def _lab() -> Profile:
             lams=(0.0, 0.3, 1.0, 10.0),
             pseudo_rounds=2,
             pseudo_steps=100,
+        ),
+        classvis=ClassvisBudget(
+            networks=("squeezenet1_0", "googlenet", "mobilenet_v2"),
+            large_side=128,
+            classes=5,
+            seeds=(0, 1),
+            steps=(32, 64, 128, 256),
+            olah_steps=(16, 32, 64, 128),
+            yosinski_steps=64,
+            short_steps=32,
+            frames=10,
+            atlas=(("googlenet", ("i4a", "i4c")), ("vgg16", ("relu2_2", "relu3_3"))),
+            atlas_channels=3,
+            atlas_images=60,
         ),
     )
 
@@ -333,6 +382,21 @@ def _sample() -> Profile:
             pseudo_steps=60,
             pool=1200,
             shown=300,
+        ),
+        classvis=ClassvisBudget(
+            networks=("smallvgg",),
+            side=64,
+            large_side=96,
+            classes=6,
+            seeds=(0, 1),
+            steps=(25, 50, 100, 200),
+            olah_steps=(10, 25, 50, 100),
+            yosinski_steps=50,
+            short_steps=25,
+            frames=10,
+            atlas=(("smallvgg", ("relu1_2", "relu2_2", "relu3_2")),),
+            atlas_channels=3,
+            atlas_images=60,
         ),
     )
 

@@ -1,0 +1,83 @@
+"""A small atlas of layers: what excites a channel most, made and found.
+
+``explore`` is a job (see ``jobs``).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+
+from .. import jobs
+from ..networks.backbones import Backbone
+from ..networks.gradients import differentiating
+from . import ascent
+from .ascent import Recipe
+from .objectives import Channel, outputs_of
+from .study import Found, as_bytes, as_pictures
+
+
+def means(net: Backbone, x: torch.Tensor, layer: str, size: int = 25) -> torch.Tensor:
+    """Return the mean over positions of every channel of a layer, (n, channels)."""
+    with differentiating(net), torch.no_grad():
+        parts = [outputs_of(net, part, (layer,))[layer] for part in x.split(size)]
+        return torch.cat([part.flatten(2).mean(2).cpu() for part in parts])
+
+
+def chosen(net: Backbone, layer: str, count: int, seed: int) -> tuple[int, ...]:
+    """Return ``count`` random channels of a layer."""
+    with differentiating(net), torch.no_grad():
+        probe = torch.zeros(1, 3, 64, 64).to(net.normalise.mean)
+        channels = outputs_of(net, probe, (layer,))[layer].shape[1]
+    drawn = np.random.default_rng(seed).permutation(channels)[:count]
+    return tuple(int(channel) for channel in drawn)
+
+
+def explore(
+    net: Backbone,
+    layer: str,
+    channels: tuple[int, ...],
+    recipe: Recipe,
+    x: torch.Tensor,
+    side: int,
+) -> Found:
+    """Return, per channel, a picture made for it and the places of the best of ``x``.
+
+    ``pictures`` (k, 3, side, side) uint8; ``best`` (k, 3) the pictures of ``x`` that excite it
+    most, the strongest first; ``made`` (k,) and ``found`` (k, 3) the channel's means; ``real``
+    (k, n) those of all of ``x``. ``x`` (n, 3, side, side) has the size of the pictures.
+    """
+    seeds = tuple(range(len(channels)))
+    made = ascent.run(net, Channel(layer, channels), recipe, seeds, side)
+    values = as_bytes(made.pictures)
+    real = means(net, x, layer)[:, list(channels)].T
+    own = means(net, as_pictures(values), layer)[range(len(channels)), list(channels)]
+    best = real.topk(min(3, len(x)), 1)
+    return {
+        "pictures": values,
+        "best": best.indices.numpy(),
+        "found": best.values.numpy(),
+        "made": own.numpy(),
+        "real": real.numpy(),
+    }
+
+
+def atlas(
+    nets: Mapping[str, Backbone],
+    layers: Mapping[str, Sequence[str]],
+    count: int,
+    recipe: Recipe,
+    x: torch.Tensor,
+    seed: int,
+) -> dict[tuple[str, str], Found]:
+    """Return (network, layer) → ``explore`` of ``count`` random channels, with ``channels``."""
+    found = {}
+    for name, wanted in layers.items():
+        net = nets[name]
+        channels = {layer: chosen(net, layer, count, seed) for layer in wanted}
+        settings = [{"layer": layer, "channels": channels[layer]} for layer in wanted]
+        others = {"recipe": recipe, "x": x, "side": x.shape[-1]}
+        parts = jobs.run(explore, [s | others for s in settings], (net,), label=f"{net.title}")
+        for layer, part in zip(wanted, parts, strict=True):
+            found[name, layer] = part | {"channels": np.array(channels[layer])}
+    return found
