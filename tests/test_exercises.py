@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from practicals import paths
+from practicals.classvis import ascent, study
 
 BLOCK = re.compile(r"( *)### BEGIN SOLUTION\n(.*?) *### END SOLUTION\n", re.S)
 
@@ -30,7 +31,7 @@ def graded(stem):
 
 def passes(exercises, name, change):
     """Return whether the test of ``name`` accepts the answer after ``change``; others are right."""
-    space = {"torch": torch, "nn": nn, "F": F}
+    space = {"torch": torch, "nn": nn, "F": F, "ascent": ascent, "study": study}
     for other, (answer, test) in exercises.items():
         exec(change(answer) if other == name else answer, space)
         try:
@@ -110,6 +111,26 @@ WRONG = {
             ),
         ],
     },
+}
+WRONG["4-class-visualization"] = {
+    "ascent-step-by-hand": [
+        ("z + length", "z - length"),
+        ("score - weight", "score + weight"),
+        (" / z.grad.norm()", ""),
+        ("net(unstandardised(z))", "net(z)"),
+        ("(z**2).sum()", "(z**2).mean()"),
+    ],
+    "jitter-by-hand": [
+        ("height - down:, :]", "down:, :]"),
+        ("], -1)", "], -2)"),
+        ("down % height, right % width", "right % height, down % width"),
+    ],
+    "waves-by-hand": [
+        ("(k * y + l * x)", "(l * y + k * x)"),
+        ("- b *", "+ b *"),
+        ("plane += 2 *", "plane += 1 *"),
+        ("** 0.5)", ")"),
+    ],
 }
 CASES = [
     pytest.param(stem, name, old, new, id=f"{name}: {old[:24]} > {new[:24]}")
