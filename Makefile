@@ -56,7 +56,8 @@ test: $(DONE) ## style, import rules and tests
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m ruff format --quiet --check . || { echo "test: ruff format would change the files above"; exit 1; }
 	@found="$$($(VENV)/bin/lint-imports --no-logo --no-cache)" || { echo "$$found"; exit 1; }
-	@$(PY) -m pytest
+	@# One thread a process: the processes together fill the cores.
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
 
 twice: $(DONE) ## every notebook in the sample profile, each cell twice, and the whole twice
 	@$(PY) -m pytest -m slow tests/test_notebooks.py
