@@ -25,7 +25,9 @@ HEAVY = 5_000_000
 HEAVY_PDF = 15_000_000
 """Bytes the report may have."""
 RERUN = "make report PROFILE=full"
-PENDING: dict[str, str] = {}
+PENDING: dict[str, str] = {
+    "1-transfer-learning": "published before the package moved; a full run is due with its rework"
+}
 """Notebooks whose published outputs may be older than the code, and why. Their numbers, tables and
 figures are still those of their ledger; the check says aloud that it does not vouch for more."""
 Ledgers = dict[str, dict[str, Any]]
