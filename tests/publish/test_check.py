@@ -339,3 +339,16 @@ def test_what_is_pending_is_said_aloud_and_not_checked(repository, monkeypatch, 
     assert f"NOT VOUCHED FOR: notebooks/{STEM}.ipynb: its run is due" in capsys.readouterr().out
     edit(repository / f"report/generated/{STEM}.tex", "93.0", "95.0")
     assert check.main() == 1, "its numbers must still be those of its ledger"
+
+
+def test_a_chapter_that_waits_for_its_first_run_is_not_read(monkeypatch):
+    uses = [check.report.Use("one", f"{STEM}.tex"), check.report.Use("two", "main.tex")]
+    assert check._uses(uses, {}) == uses
+    monkeypatch.setattr(check, "PENDING", {STEM: "its first run is due"})
+    assert check._uses(uses, {}) == uses[1:]
+    assert check._uses(uses, {STEM: {}}) == uses, "once it has numbers they must be right"
+    assert not list(check._of_ledger(STEM, {}, "0"))
+    monkeypatch.setattr(check, "PENDING", {})
+    assert [problem.what for problem in check._of_ledger(STEM, {}, "0")] == [
+        "is missing or unreadable"
+    ]
