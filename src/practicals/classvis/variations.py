@@ -11,7 +11,7 @@ BARE = PUBLISHED.but(
     title="no regularisation", transforms=(), penalties=(), rules=(ascent.in_range,)
 )
 """Nothing holds the picture back but black and white."""
-SLIGHT = BARE.but(title="adversarial", lr=0.5, steps=40)
+SLIGHT = BARE.but(title="adversarial", lr=0.5, steps=80)
 """The same objective with short steps and few of them: an adversarial example (Szegedy, 2014)."""
 
 
