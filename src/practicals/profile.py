@@ -127,6 +127,8 @@ class ClassvisBudget:
     """Steps of the published recipe at which its pictures are scored; the last is its length."""
     olah_steps: tuple[int, ...] = (16, 32, 64, 128)
     yosinski_steps: int = 256
+    wider_steps: int = 64
+    """Steps of Olah's recipe with wider transforms."""
     short_steps: int = 128
     """Steps of every run that is compared with another of the same length."""
     frames: int = 10
@@ -211,6 +213,7 @@ def _lab() -> Profile:
             steps=(32, 64, 128, 256),
             olah_steps=(16, 32, 64, 128),
             yosinski_steps=64,
+            wider_steps=32,
             short_steps=32,
             frames=10,
             atlas=(("googlenet", ("i4a", "i4c")), ("vgg16", ("relu2_2", "relu3_3"))),
@@ -275,6 +278,7 @@ def _sample() -> Profile:
             steps=(25, 50, 100, 200),
             olah_steps=(10, 25, 50, 100),
             yosinski_steps=50,
+            wider_steps=50,
             short_steps=25,
             frames=10,
             atlas=(("smallvgg", ("relu1_2", "relu2_2", "relu3_2")),),
