@@ -277,3 +277,9 @@ def test_a_preview_is_silent_without_a_notebook():
     watch = plots.live(every=2)
     watch(0, torch.rand(1, 3, 8, 8))
     assert not plt.get_fignums()
+
+
+def test_recipes_have_the_budgets_steps():
+    found = variations.recipes(9, 8, 7, 6)
+    assert [found[name].steps for name in ascent.RECIPES] == [9, 8, 7, 6]
+    assert all(found[n].but(steps=r.steps) == r for n, r in ascent.RECIPES.items())
