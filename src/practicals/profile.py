@@ -128,7 +128,7 @@ class ClassvisBudget:
     """Steps of the published recipe at which its pictures are scored; the last is its length."""
     olah_steps: tuple[int, ...] = (12, 24, 48, 96)
     yosinski_steps: int = 256
-    wider_steps: int = 64
+    wider_steps: int = 128
     """Steps of Olah's recipe with wider transforms."""
     short_steps: int = 96
     """Steps of every run that is compared with another of the same length."""
@@ -214,7 +214,7 @@ def _lab() -> Profile:
             steps=(32, 64, 128, 256),
             olah_steps=(16, 32, 64, 128),
             yosinski_steps=64,
-            wider_steps=32,
+            wider_steps=64,
             short_steps=32,
             frames=10,
             atlas=(("googlenet", ("i4a", "i4c")), ("vgg16", ("relu2_2", "relu3_3"))),
