@@ -1,6 +1,6 @@
 """Class pictures beside lucent's renderer: the same network, recipe, size and number of steps.
 
-    pip install --no-deps --target build/benchmarks/lucent torch-lucent kornia kornia-rs
+    pip install --no-deps --target build/benchmarks/lucent torch-lucent kornia kornia-rs decorator
     PYTHONPATH=build/benchmarks/lucent python benchmarks/classvis.py [--steps 500] [--batch 8]
 
 lucent's pins are old, so it stands in a folder of its own, without its dependencies beside a

@@ -174,6 +174,19 @@ def test_the_network_stays_as_it_was_also_after_an_exception():
     same(before, state_of(net))
 
 
+def test_a_network_in_training_mode_is_climbed_as_in_evaluation():
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Flatten(), nn.Linear(4 * 36, 3)
+    )
+    net(torch.rand(4, 3, 8, 8))  # the running statistics leave their start
+    before = state_of(net.train())
+    trained = ascent.run(net, Score((0, 1)), PLAIN.but(steps=3), (0, 1), 8)
+    same(before, state_of(net))
+    evaluated = ascent.run(net.eval(), Score((0, 1)), PLAIN.but(steps=3), (0, 1), 8)
+    assert torch.equal(trained.pictures, evaluated.pictures)
+
+
 def test_sums_and_differences(small):
     x = torch.rand(2, 3, 32, 32)
     a, b = Score((1, 2)), Channel("relu2_2", (3, 4))

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from practicals import jobs
-from practicals.classvis import ascent, atlas, plots, study, summary, variations
+from practicals.classvis import ascent, atlas, controls, plots, study, summary, variations
 from practicals.networks import backbones, training
 
 TINY = ascent.PUBLISHED.but(steps=3)
@@ -174,12 +174,14 @@ def test_many_pictures_of_any_class():
 
 
 def test_the_second_network_learns_and_differs():
-    state = jobs.once(study.control, 4, 2, 1)
-    other = study.control(4, 2, 2)
+    state = jobs.once(controls.control, 4, 2, 1)
+    other = controls.control(4, 2, 2)
     assert set(state) == set(other) and not torch.equal(
         state["features.0.weight"], other["features.0.weight"]
     )
-    assert not torch.equal(study.control(4, 2, 1)["features.0.weight"], other["features.0.weight"])
+    assert not torch.equal(
+        controls.control(4, 2, 1)["features.0.weight"], other["features.0.weight"]
+    )
 
 
 def test_judges_are_all_but_the_climbed():
@@ -197,6 +199,19 @@ def test_the_atlas_finds_the_strongest_pictures(net):
     np.testing.assert_allclose(one["found"], means.topk(3, 1).values, atol=1e-5)
     assert one["best"].shape == (2, 3) and one["pictures"].shape == (2, 3, 16, 16)
     assert len(set(one["channels"].tolist())) == 2
+
+
+def test_networks_for_the_atlas(net, monkeypatch):
+    """A network whose weights end early can be loaded, and its leading layers explored."""
+    torch.manual_seed(0)
+    whole = backbones.NETWORKS["smallvgg"].make().state_dict()
+    part = {k: v for k, v in whole.items() if k.startswith(("features.0", "features.2"))}
+    monkeypatch.setattr(backbones, "load", lambda name: backbones.from_state("smallvgg", part))
+    found = atlas.ready({"a": net}, ["a", "b"])
+    assert found["a"] is net and found["b"].covered[-1] == "pool1"
+    x = torch.rand(3, 3, 16, 16)
+    one = atlas.atlas(found, {"b": ("relu1_2",)}, 2, TINY, x, 0)["b", "relu1_2"]
+    assert one["real"].shape == (2, 3)
 
 
 def test_a_channel_climbs(net):
@@ -262,3 +277,9 @@ def test_a_preview_is_silent_without_a_notebook():
     watch = plots.live(every=2)
     watch(0, torch.rand(1, 3, 8, 8))
     assert not plt.get_fignums()
+
+
+def test_recipes_have_the_budgets_steps():
+    found = variations.recipes(9, 8, 7, 6)
+    assert [found[name].steps for name in ascent.RECIPES] == [9, 8, 7, 6]
+    assert all(found[n].but(steps=r.steps) == r for n, r in ascent.RECIPES.items())

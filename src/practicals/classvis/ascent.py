@@ -107,7 +107,18 @@ OLAH = Recipe(
     steps=512,
 )
 """Fourier coefficients, decorrelated colours and random transforms (Olah et al., Distill 2017)."""
-RECIPES = {"default": PUBLISHED, "yosinski": YOSINSKI, "olah": OLAH}
+WIDER = OLAH.but(
+    title="Olah, wider transforms",
+    transforms=(
+        partial(pad, width=16),
+        partial(crop, most=16),
+        partial(scale_and_rotate, low=0.8, high=1.2, most=20),
+        partial(crop, most=8),
+    ),
+    lr=0.02,
+)
+"""Olah's recipe with transforms twice as wide and shorter steps: it carries over further."""
+RECIPES = {"default": PUBLISHED, "yosinski": YOSINSKI, "olah": OLAH, "wider": WIDER}
 
 
 @dataclass(frozen=True)

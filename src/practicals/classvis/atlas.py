@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from .. import jobs
+from ..networks import backbones
 from ..networks.backbones import Backbone
 from ..networks.gradients import differentiating
 from . import ascent
@@ -20,8 +21,9 @@ from .study import Found, as_bytes, as_pictures
 def means(net: Backbone, x: torch.Tensor, layer: str, size: int = 25) -> torch.Tensor:
     """Return the mean over positions of every channel of a layer, (n, channels)."""
     with differentiating(net), torch.no_grad():
-        parts = [outputs_of(net, part, (layer,))[layer] for part in x.split(size)]
-        return torch.cat([part.flatten(2).mean(2).cpu() for part in parts])
+        where = net.normalise.mean
+        parts = [outputs_of(net, part.to(where), (layer,))[layer] for part in x.split(size)]
+        return torch.cat([part.flatten(2).mean(2).float().cpu() for part in parts])
 
 
 def chosen(net: Backbone, layer: str, count: int, seed: int) -> tuple[int, ...]:
@@ -31,6 +33,15 @@ def chosen(net: Backbone, layer: str, count: int, seed: int) -> tuple[int, ...]:
         channels = outputs_of(net, probe, (layer,))[layer].shape[1]
     drawn = np.random.default_rng(seed).permutation(channels)[:count]
     return tuple(int(channel) for channel in drawn)
+
+
+def ready(nets: Mapping[str, Backbone], names: Sequence[str]) -> dict[str, Backbone]:
+    """Return the named networks, those of ``nets`` as they are.
+
+    Of another one the leading layers suffice: it stays where it was loaded, since layers without
+    weights cannot be moved.
+    """
+    return {name: nets[name] if name in nets else backbones.load(name) for name in names}
 
 
 def explore(

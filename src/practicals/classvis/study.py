@@ -12,11 +12,10 @@ import torch
 
 from .. import jobs
 from ..data import images, pictures
-from ..data.images import IMAGENET_MEAN, IMAGENET_STD
-from ..networks import backbones, smallvgg, training
+from ..networks import backbones, smallvgg
 from ..networks.backbones import Backbone
 from ..networks.gradients import input_gradient
-from . import ascent, scores
+from . import ascent, controls, scores
 from .ascent import Recipe
 from .objectives import Score
 
@@ -239,29 +238,14 @@ def frame_steps(steps: int, count: int) -> tuple[int, ...]:
     return tuple(int(step) for step in np.unique([0, *later]))
 
 
-def control(per_photo: int, epochs: int, seed: int) -> dict[str, torch.Tensor]:
-    """Return the state of a second small network: other start, other patches, other order.
-
-    The sample profile's judge. ``per_photo`` counts training patches per photograph; its
-    photographs are the first network's, of which there are no others.
-    """
-    (x, y, _), _ = pictures.patches(pictures.COLOUR, n_train=per_photo, n_test=1, seed=seed)
-    torch.manual_seed(seed)
-    net = training.he_initialise(smallvgg.SmallVGG())
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    data = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 - mean) / std
-    training.fit(net, data, torch.from_numpy(y), epochs, 0.02, 32, seed, label="the judge")
-    return net.state_dict()
-
-
 def networks(names: Sequence[str], real: bool) -> dict[str, Backbone]:
     """Return the networks that classify and are at hand, in single precision, the climbed first.
 
-    In the sample profile the second one is ``control``, under the name ``judge``.
+    In the sample profile the second one is ``controls.control``, under the name ``judge``.
     """
     found = {name: backbones.load(name) for name in names if backbones.is_complete(name)}
     if not real:
-        state = jobs.once(control, smallvgg.PER_PHOTO, smallvgg.EPOCHS, 1)
+        state = jobs.once(controls.control, smallvgg.PER_PHOTO, smallvgg.EPOCHS, 1)
         found["judge"] = backbones.from_state("smallvgg", state, "trained here, another seed")
         found["judge"].title = "small VGG, second seed"
     return {name: backbones.prepare(net, torch.float32) for name, net in found.items()}

@@ -3,7 +3,7 @@
 from functools import partial
 
 from . import ascent
-from .ascent import OLAH, PUBLISHED, Recipe
+from .ascent import OLAH, PUBLISHED, WIDER, Recipe
 from .parameterisation import fourier, pixels, squashed
 from .transforms import jitter
 
@@ -11,13 +11,13 @@ BARE = PUBLISHED.but(
     title="no regularisation", transforms=(), penalties=(), rules=(ascent.in_range,)
 )
 """Nothing holds the picture back but black and white."""
-SLIGHT = BARE.but(title="adversarial", lr=0.5, steps=40)
+SLIGHT = BARE.but(title="adversarial", lr=0.5, steps=80)
 """The same objective with short steps and few of them: an adversarial example (Szegedy, 2014)."""
 
 
-def recipes(steps: int, yosinski: int, olah: int) -> dict[str, Recipe]:
-    """Return the three published recipes with their numbers of steps."""
-    counts = {"default": steps, "yosinski": yosinski, "olah": olah}
+def recipes(steps: int, yosinski: int, olah: int, wider: int) -> dict[str, Recipe]:
+    """Return the published recipes and ``WIDER`` with their numbers of steps."""
+    counts = {"default": steps, "yosinski": yosinski, "olah": olah, "wider": wider}
     return {name: ascent.RECIPES[name].but(steps=count) for name, count in counts.items()}
 
 
@@ -62,11 +62,12 @@ def restraints(steps: int) -> dict[str, Recipe]:
 
 
 def ablations(steps: int) -> dict[str, Recipe]:
-    """Return Olah's recipe, and with one of its three ingredients taken away."""
+    """Return Olah's recipe, with one of its ingredients taken away, and with wider transforms."""
     base = OLAH.but(steps=steps)
     return {
         "whole": base,
         "no transforms": base.but(transforms=()),
         "pixels": base.but(start=squashed),
         "correlated colours": base.but(start=partial(fourier, decorrelated=False)),
+        "wider transforms": base.but(transforms=WIDER.transforms),
     }

@@ -1,0 +1,25 @@
+"""The sample profile's judge: a second small network, which no ascent uses.
+
+It stands alone, so that a change of the study does not train it again.
+"""
+
+import torch
+
+from ..data import pictures
+from ..data.images import IMAGENET_MEAN, IMAGENET_STD
+from ..networks import smallvgg, training
+
+
+def control(per_photo: int, epochs: int, seed: int) -> dict[str, torch.Tensor]:
+    """Return the state of a second small network: other start, other patches, other order.
+
+    The sample profile's judge. ``per_photo`` counts training patches per photograph; its
+    photographs are the first network's, of which there are no others.
+    """
+    (x, y, _), _ = pictures.patches(pictures.COLOUR, n_train=per_photo, n_test=1, seed=seed)
+    torch.manual_seed(seed)
+    net = training.he_initialise(smallvgg.SmallVGG())
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    data = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 - mean) / std
+    training.fit(net, data, torch.from_numpy(y), epochs, 0.02, 32, seed, label="the judge")
+    return net.state_dict()
