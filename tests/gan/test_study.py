@@ -129,7 +129,8 @@ def test_each_experiment_differs_in_what_its_title_says():
     assert len({repr(r) for _, r in rows.values()}) == len(rows)
     assert len({title for title, _ in rows.values()}) == len(rows)
     assert rows["weak_d"][1].design.discriminator_width == 2
-    assert rows["z1000"][1].design.z == 1000 and rows["slow"][1].lr_g == pytest.approx(4e-5)
+    assert rows["z1000"][1].design.z == 1000 and rows["slow"][1].lr_g == 2e-4
+    assert recipes.default(16, 100, 10, 32).lr_d == pytest.approx(8e-4)
     for case in ("collapse", "unstable"):
         ill, cured = (recipes.provoked(base)[name][1] for name in (case, f"{case}_cured"))
         assert ill != cured

@@ -15,7 +15,9 @@ from torch.nn import functional as F
 from .. import jobs
 from ..data import digits
 from ..networks.training import as_float, fit, scores
-from .networks import SIDE
+
+SIDE = 32
+"""Side of the pictures, in pixels."""
 
 
 @dataclass(frozen=True)

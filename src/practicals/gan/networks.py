@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-SIDE, CLASSES = 32, 10
+CLASSES = 10
 CONDITIONS = ("none", "generator", "both")
 INITS = ("dcgan", "torch")
 

@@ -7,6 +7,7 @@ Improved techniques for training GANs (NIPS 2016).
 
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,11 @@ def as_input(x: torch.Tensor) -> torch.Tensor:
     return x.float() / 127.5 - 1
 
 
+@lru_cache(maxsize=2)
+def _order(n: int, epoch: int, seed: int) -> torch.Tensor:
+    return torch.from_numpy(np.random.default_rng((seed, epoch)).permutation(n))
+
+
 def batch_of(n: int, batch_size: int, number: int, seed: int) -> torch.Tensor:
     """Return the indices of batch ``number`` of a run: each epoch is a new order of all ``n``.
 
@@ -185,8 +191,7 @@ def batch_of(n: int, batch_size: int, number: int, seed: int) -> torch.Tensor:
     """
     each = max(1, n // batch_size)
     epoch, place = divmod(number, each)
-    order = np.random.default_rng((seed, epoch)).permutation(n)
-    return torch.from_numpy(order[place * batch_size : (place + 1) * batch_size])
+    return _order(n, epoch, seed)[place * batch_size : (place + 1) * batch_size]
 
 
 def train(gan: Gan, x: torch.Tensor, y: torch.Tensor, steps: range, seed: int) -> np.ndarray:
