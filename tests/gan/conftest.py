@@ -9,6 +9,6 @@ from practicals.gan import judge
 def scene(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRACTICALS_DATA", str(tmp_path_factory.mktemp("data")))
-        found = judge.Scene(real=False, judge_epochs=8, scored=300, compared=200)
+        found = judge.Scene(real=False, judge_epochs=6, scored=300, compared=200)
         judge.judge(found)
         yield found

@@ -44,7 +44,7 @@ def test_the_loss_of_the_best_d_is_the_divergence():
 
 
 def test_a_trained_d_comes_near_the_best_one():
-    found = mixture.train_d(shifted(-1), shifted(1), 300, 0)
+    found = mixture.train_d(shifted(-1), shifted(1), 150, 0)
     exact = mixture.jensen_shannon(shifted(-1), shifted(1))
     assert found["jsd"] == pytest.approx(exact, abs=0.02)
     near = np.abs(mixture.plane().numpy()).max(1) < 2

@@ -106,6 +106,19 @@ def test_the_r1_penalty_is_the_squared_slope():
     assert slopes[0] - slopes[1] == pytest.approx(expected, rel=0.01)
 
 
+def test_the_mean_follows_g():
+    gan, (x, y) = Gan(recipe(average=0.5), 0), digits()
+    expected = weights(gan.G)
+    for number in range(3):
+        training.train(gan, x, y, range(number, number + 1), 0)
+        expected = (expected + weights(gan.G)) / 2
+    assert torch.allclose(weights(gan.mean), expected, atol=1e-7)
+    last = Gan(recipe(average=0.0), 0)
+    training.train(last, x, y, range(3), 0)
+    assert torch.equal(weights(last.mean), weights(last.G))
+    assert torch.equal(last.mean.body[0].running_var, last.G.body[0].running_var)
+
+
 def test_g_is_updated_as_often_as_asked():
     counts = []
     for g_steps in (1, 3):
@@ -151,7 +164,7 @@ def test_samples_do_not_depend_on_the_batch_or_touch_the_network():
 @pytest.mark.parametrize(
     "wrong",
     [{"loss": "hinge"}, {"trains": "none"}, {"real_target": 0.0}, {"r1": -1}, {"steps": 0},
-     {"batch_size": 1}, {"g_steps": 0}],
+     {"average": 1.0}, {"batch_size": 1}, {"g_steps": 0}],
 )  # fmt: skip
 def test_recipes_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValueError):

@@ -1,7 +1,7 @@
 """The long runs of chapter 6: training with looks on the way, scoring, and the controls of scores.
 
-Functions without an underscore are jobs (see ``jobs``). A run is a chain of parts, each kept as
-soon as it is there, so that a stopped run goes on at its last part.
+Most functions are jobs (see ``jobs``). A run is a chain of parts, each kept as soon as it is
+there, so that a stopped run goes on at its last part.
 """
 
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ def part(recipe: Recipe, scene: Scene, seed: int, looks: int, number: int) -> di
         old = jobs.once(part, recipe, scene, seed, looks, number - 1)
         gan.load(old["state"])
     records = train(gan, data.x, data.y, range(marks[number - 1], marks[number]), seed)
-    digits = sample(gan.G, fixed_z(WATCHED, recipe.design.z, seed), classes_of(WATCHED))
+    digits = sample(gan.mean, fixed_z(WATCHED, recipe.design.z, seed), classes_of(WATCHED))
     features, _ = read(judge(scene)[0], digits)
     look = scores.frechet(features, reference(scene)[0][:WATCHED])
     new = {"records": records, "shown": digits[None, :SHOWN, 0].numpy(), "curve": np.array([look])}
@@ -94,7 +94,7 @@ def run(recipe: Recipe, scene: Scene, seed: int, looks: int = 2) -> Run:
         last = jobs.once(part, recipe, scene, seed, looks, number)
     gan = Gan(recipe, seed).load(last["state"])
     asked = classes_of(scene.scored)
-    digits = sample(gan.G, fixed_z(scene.scored, recipe.design.z, 1 + seed), asked)
+    digits = sample(gan.mean, fixed_z(scene.scored, recipe.design.z, 1 + seed), asked)
     features, predicted = read(judge(scene)[0], digits)
     found = scores.assess(reference(scene)[0], features, predicted, scene.compared)
     per_class = np.zeros(0)
@@ -102,37 +102,26 @@ def run(recipe: Recipe, scene: Scene, seed: int, looks: int = 2) -> Run:
         right = predicted == asked.numpy()
         per_class = np.array([right[asked.numpy() == c].mean() for c in range(CLASSES)])
         found["class_accuracy"] = scores.class_accuracy(predicted, asked.numpy())
-    states = (
-        {k: v.detach().clone() for k, v in net.state_dict().items()} for net in (gan.G, gan.D)
-    )
-    share = scores.histogram(predicted)
-    told = last["records"], last["shown"], last["curve"]
-    return Run(recipe, seed, *told, found, share, per_class, *states)
+    share, told = scores.histogram(predicted), (last["records"], last["shown"], last["curve"])
+    return Run(recipe, seed, *told, found, share, per_class, _copy(gan.mean), _copy(gan.D))
 
 
-def runs(recipe: Recipe, scene: Scene, seeds: tuple[int, ...], looks: int = 2) -> list[Run]:
-    """Return a run for each seed, side by side on all cores."""
-    judge(scene)  # once, before the processes would each train it
-    settings = [{"seed": seed} for seed in seeds]
-    return jobs.run(_run_seed, settings, (recipe, scene, looks), label="seeds")
-
-
-def _run_seed(recipe: Recipe, scene: Scene, looks: int, seed: int) -> Run:
-    return run(recipe, scene, seed, looks)
+def _copy(net: torch.nn.Module) -> State:
+    return {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
 
 
 def table(
     recipes: dict[str, Recipe], scene: Scene, seeds: dict[str, tuple[int, ...]], looks: int = 2
 ) -> dict[str, list[Run]]:
     """Return the runs of each recipe for its seeds, all of them side by side on all cores."""
-    judge(scene)
-    settings = [{"recipe": r, "seed": s} for name, r in recipes.items() for s in seeds[name]]
-    done = iter(jobs.run(_run_row, settings, (scene, looks), label="rows"))
+    judge(scene)  # once, before the processes would each train it
+    settings = [
+        {"recipe": recipe, "scene": scene, "seed": seed, "looks": looks}
+        for name, recipe in recipes.items()
+        for seed in seeds[name]
+    ]
+    done = iter(jobs.run(run, settings, label="runs"))
     return {name: [next(done) for _ in seeds[name]] for name in recipes}
-
-
-def _run_row(scene: Scene, looks: int, recipe: Recipe, seed: int) -> Run:
-    return run(recipe, scene, seed, looks)
 
 
 def floor(scene: Scene, seeds: tuple[int, ...]) -> Found:

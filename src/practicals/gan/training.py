@@ -5,6 +5,7 @@ training methods for GANs do actually converge? (ICML 2018). Label smoothing: Sa
 Improved techniques for training GANs (NIPS 2016).
 """
 
+import copy
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,6 +23,8 @@ RECORDS = ("loss_d", "loss_g", "gradient_d", "gradient_g", "d_real", "d_fake")
 """What is kept of every step: losses, gradient norms, and the mean D(x) and D(G(z))."""
 LOSSES = ("non-saturating", "saturating")
 TRAINED = ("both", "G", "D")
+PARTS = ("G", "D", "mean", "adam_g", "adam_d")
+"""What a run consists of, but for its source of chance."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Recipe:
     """What D should answer to real pictures; 0.9 is one-sided label smoothing."""
     r1: float = 0.0
     """Weight γ of the penalty γ/2 · ‖∇D(x)‖² on real pictures."""
+    average: float = 0.99
+    """Decay of the mean of G's weights over steps, which draws the digits; 0: the last weights."""
     exact: bool = False
     """Whether products stay in single precision where the processor has bfloat16 units."""
 
@@ -52,8 +57,8 @@ class Recipe:
             raise ValueError(f"loss {self.loss!r}: expected one of {LOSSES}")
         if self.trains not in TRAINED:
             raise ValueError(f"trains {self.trains!r}: expected one of {TRAINED}")
-        if not 0 < self.real_target <= 1 or self.r1 < 0:
-            raise ValueError("expected a real target in (0, 1] and a weight r1 of at least 0")
+        if not 0 < self.real_target <= 1 or self.r1 < 0 or not 0 <= self.average < 1:
+            raise ValueError("expected a real target in (0, 1], r1 ≥ 0 and an average in [0, 1)")
         if min(self.steps, self.g_steps) < 1 or self.batch_size < 2:
             raise ValueError("expected at least one step and two pictures a batch")
 
@@ -91,6 +96,7 @@ class Gan:
     def __init__(self, recipe: Recipe, seed: int, device: torch.device | None = None) -> None:
         self.recipe, self.device = recipe, device or torch.device("cpu")
         self.G, self.D = (net.to(self.device) for net in build(recipe.design, seed))
+        self.mean = copy.deepcopy(self.G).requires_grad_(False)
         betas = (recipe.beta1, 0.999)
         self.adam_g = torch.optim.Adam(self.G.parameters(), recipe.lr_g, betas)
         self.adam_d = torch.optim.Adam(self.D.parameters(), recipe.lr_d, betas)
@@ -103,13 +109,12 @@ class Gan:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as tensors and numbers."""
-        parts = {"G": self.G, "D": self.D, "adam_g": self.adam_g, "adam_d": self.adam_d}
-        found = {name: part.state_dict() for name, part in parts.items()}
+        found = {name: getattr(self, name).state_dict() for name in PARTS}
         return found | {"rng": self.rng.get_state()}
 
     def load(self, state: dict[str, Any]) -> "Gan":
         """Take over what ``state`` returned."""
-        for name in ("G", "D", "adam_g", "adam_d"):
+        for name in PARTS:
             getattr(self, name).load_state_dict(state[name])
         self.rng.set_state(state["rng"].byte())
         return self
@@ -156,6 +161,19 @@ def update_g(gan: Gan, fake: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return loss
 
 
+@torch.no_grad()
+def follow(gan: Gan) -> None:
+    """Move the mean of G's weights, and of batch norm's averages, a little towards G.
+
+    Its digits are steadier than those of the last weights, which circle around a balance (Yazıcı
+    et al., The unusual effectiveness of averaging in GAN training, ICLR 2019).
+    """
+    pairs = zip(gan.mean.state_dict().values(), gan.G.state_dict().values(), strict=True)
+    for mean, last in pairs:
+        if mean.is_floating_point():
+            mean.lerp_(last, 1 - gan.recipe.average)
+
+
 def step(gan: Gan, real: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Take one step on real pictures (n, 1, 32, 32) in [−1, 1] of classes (n,): D, then G.
 
@@ -169,6 +187,7 @@ def step(gan: Gan, real: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         with gan.precision():
             fake = gan.G(gan.noise(len(real)), y)
         loss_g = update_g(gan, fake, y)
+    follow(gan)
     norms = gradient_norm(gan.D), gradient_norm(gan.G)
     means = on_real.sigmoid().mean(), on_fake.sigmoid().mean()
     return torch.stack([t.detach().float() for t in (loss_d, loss_g, *norms, *means)]).cpu()
