@@ -121,9 +121,8 @@ class GanBudget:
     """Maps of the largest layers, of 16 × 16."""
     z: int = 100
     batch_size: int = 32
-    steps: int = 2500
-    """Steps of a main run of DCGAN."""
-    conditional_steps: int = 3000
+    steps: int = 2750
+    """Steps of a main run, with the class and without it."""
     row_steps: int = 1000
     """Steps of an experiment; the default among them has as many."""
     short_steps: int = 500
@@ -216,8 +215,7 @@ def _lab() -> Profile:
             pseudo_steps=100,
         ),
         gan=GanBudget(
-            steps=1000,
-            conditional_steps=1500,
+            steps=1200,
             row_steps=300,
             short_steps=200,
             seeds=(0, 1),
@@ -286,7 +284,6 @@ def _sample() -> Profile:
             width=8,
             z=20,
             steps=120,
-            conditional_steps=160,
             row_steps=40,
             short_steps=30,
             seeds=(0, 1),

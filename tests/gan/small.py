@@ -10,7 +10,9 @@ TINY = Design(2, 2, 5)
 
 def recipe(**knobs):
     design = {"generator_width": 2, "discriminator_width": 2, "z": 5} | knobs.pop("design", {})
-    return Recipe(Design(**design), **{"steps": 4, "batch_size": 8, "exact": True} | knobs)
+    return Recipe(
+        Design(**design), **{"steps": 4, "batch_size": 8, "exact": True, "cooling": 0.0} | knobs
+    )
 
 
 def digits(n=40, seed=0):

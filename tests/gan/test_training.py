@@ -106,12 +106,24 @@ def test_the_r1_penalty_is_the_squared_slope():
     assert slopes[0] - slopes[1] == pytest.approx(expected, rel=0.01)
 
 
+def test_steps_cool_down_over_the_last_part():
+    gan, found = Gan(recipe(steps=10, lr_g=0.1, lr_d=0.2, cooling=0.4), 0), []
+    for number in range(11):
+        training.cool(gan, number)
+        found.append((gan.adam_g.param_groups[0]["lr"], gan.adam_d.param_groups[0]["lr"]))
+    shares = np.array([1.0] * 7 + [0.75, 0.5, 0.25, 0.0])
+    assert np.allclose(found, shares[:, None] * [0.1, 0.2])
+    steady = Gan(recipe(steps=10, cooling=0.0), 0)
+    training.cool(steady, 9)
+    assert steady.adam_g.param_groups[0]["lr"] == 2e-4
+
+
 def test_the_mean_follows_g():
-    gan, (x, y) = Gan(recipe(average=0.5), 0), digits()
+    gan, (x, y) = Gan(recipe(average=0.15), 0), digits()
     expected = weights(gan.G)
-    for number in range(3):
+    for number, decay in enumerate((0, 1 / 11, 0.15, 0.15)):
         training.train(gan, x, y, range(number, number + 1), 0)
-        expected = (expected + weights(gan.G)) / 2
+        expected = decay * expected + (1 - decay) * weights(gan.G)
     assert torch.allclose(weights(gan.mean), expected, atol=1e-7)
     last = Gan(recipe(average=0.0), 0)
     training.train(last, x, y, range(3), 0)
@@ -164,7 +176,7 @@ def test_samples_do_not_depend_on_the_batch_or_touch_the_network():
 @pytest.mark.parametrize(
     "wrong",
     [{"loss": "hinge"}, {"trains": "none"}, {"real_target": 0.0}, {"r1": -1}, {"steps": 0},
-     {"average": 1.0}, {"batch_size": 1}, {"g_steps": 0}],
+     {"average": 1.0}, {"cooling": 2.0}, {"batch_size": 1}, {"g_steps": 0}],
 )  # fmt: skip
 def test_recipes_that_mean_nothing_are_refused(wrong):
     with pytest.raises(ValueError):

@@ -46,7 +46,7 @@ def suggested(base: Recipe) -> dict[str, tuple[str, Recipe]]:
             "2e-4, published for width 64",
             changed(base, lr_g=PUBLISHED_LR, lr_d=PUBLISHED_LR),
         ),
-        "last": ("the last weights, no average", changed(base, average=0.0)),
+        "last": ("no mean of weights, no cooling", changed(base, average=0.0, cooling=0.0)),
         "z2": ("z = 2", changed(base, {"z": 2})),
         "z10": ("z = 10", changed(base, {"z": 10})),
         "z1000": ("z = 1,000", changed(base, {"z": 1000})),

@@ -48,6 +48,8 @@ class Recipe:
     """Weight γ of the penalty γ/2 · ‖∇D(x)‖² on real pictures."""
     average: float = 0.99
     """Decay of the mean of G's weights over steps, which draws the digits; 0: the last weights."""
+    cooling: float = 0.5
+    """The last part of the steps, over which the step sizes fall evenly to nothing."""
     exact: bool = False
     """Whether products stay in single precision where the processor has bfloat16 units."""
 
@@ -59,6 +61,8 @@ class Recipe:
             raise ValueError(f"trains {self.trains!r}: expected one of {TRAINED}")
         if not 0 < self.real_target <= 1 or self.r1 < 0 or not 0 <= self.average < 1:
             raise ValueError("expected a real target in (0, 1], r1 ≥ 0 and an average in [0, 1)")
+        if not 0 <= self.cooling <= 1:
+            raise ValueError(f"expected a cooling in [0, 1], got {self.cooling}")
         if min(self.steps, self.g_steps) < 1 or self.batch_size < 2:
             raise ValueError("expected at least one step and two pictures a batch")
 
@@ -100,6 +104,7 @@ class Gan:
         betas = (recipe.beta1, 0.999)
         self.adam_g = torch.optim.Adam(self.G.parameters(), recipe.lr_g, betas)
         self.adam_d = torch.optim.Adam(self.D.parameters(), recipe.lr_d, betas)
+        self.steps = 0
         # On the CPU, so that every device sees the same z.
         self.rng = torch.Generator().manual_seed(seed)
 
@@ -110,13 +115,14 @@ class Gan:
     def state(self) -> dict[str, Any]:
         """Return everything that the next step depends on, as tensors and numbers."""
         found = {name: getattr(self, name).state_dict() for name in PARTS}
-        return found | {"rng": self.rng.get_state()}
+        return found | {"rng": self.rng.get_state(), "steps": self.steps}
 
     def load(self, state: dict[str, Any]) -> "Gan":
         """Take over what ``state`` returned."""
         for name in PARTS:
             getattr(self, name).load_state_dict(state[name])
         self.rng.set_state(state["rng"].byte())
+        self.steps = state["steps"]
         return self
 
     def precision(self) -> Any:
@@ -168,10 +174,13 @@ def follow(gan: Gan) -> None:
     Its digits are steadier than those of the last weights, which circle around a balance (Yazıcı
     et al., The unusual effectiveness of averaging in GAN training, ICLR 2019).
     """
+    # A young mean would hold on to the weights of the start: it forgets a tenth of its age.
+    decay = min(gan.recipe.average, gan.steps / (gan.steps + 10))
+    gan.steps += 1
     pairs = zip(gan.mean.state_dict().values(), gan.G.state_dict().values(), strict=True)
     for mean, last in pairs:
         if mean.is_floating_point():
-            mean.lerp_(last, 1 - gan.recipe.average)
+            mean.lerp_(last, 1 - decay)
 
 
 def step(gan: Gan, real: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
@@ -191,6 +200,16 @@ def step(gan: Gan, real: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     norms = gradient_norm(gan.D), gradient_norm(gan.G)
     means = on_real.sigmoid().mean(), on_fake.sigmoid().mean()
     return torch.stack([t.detach().float() for t in (loss_d, loss_g, *norms, *means)]).cpu()
+
+
+def cool(gan: Gan, number: int) -> None:
+    """Set both step sizes for step ``number`` of the recipe's."""
+    recipe = gan.recipe
+    left = max(0.0, 1 - number / recipe.steps)
+    share = min(1.0, left / recipe.cooling) if recipe.cooling else 1.0
+    for adam, lr in ((gan.adam_g, recipe.lr_g), (gan.adam_d, recipe.lr_d)):
+        for group in adam.param_groups:
+            group["lr"] = lr * share
 
 
 def as_input(x: torch.Tensor) -> torch.Tensor:
@@ -224,6 +243,7 @@ def train(gan: Gan, x: torch.Tensor, y: torch.Tensor, steps: range, seed: int) -
     gan.D.train()
     rows = []
     for number in steps:
+        cool(gan, number)
         index = batch_of(len(x), gan.recipe.batch_size, number, seed)
         rows.append(step(gan, as_input(x[index]).to(gan.device), y[index].to(gan.device)))
     return torch.stack(rows).numpy()
