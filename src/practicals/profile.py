@@ -193,7 +193,7 @@ class ClassvisBudget:
     """Steps of Olah's recipe with wider transforms."""
     short_steps: int = 96
     """Steps of every run that is compared with another of the same length."""
-    frames: int = 10
+    frames: int = 8
     """Pictures of an animation."""
     atlas: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("googlenet", ("i3a", "i4a", "i4c", "i4e")),
@@ -347,7 +347,7 @@ def _lab() -> Profile:
             yosinski_steps=64,
             wider_steps=64,
             short_steps=32,
-            frames=10,
+            frames=8,
             atlas=(("googlenet", ("i4a", "i4c")), ("vgg16", ("relu2_2", "relu3_3"))),
             atlas_channels=3,
             atlas_images=60,
@@ -461,7 +461,7 @@ def _sample() -> Profile:
             yosinski_steps=50,
             wider_steps=50,
             short_steps=25,
-            frames=10,
+            frames=8,
             atlas=(("smallvgg", ("relu1_2", "relu2_2", "relu3_2")),),
             atlas_channels=3,
             atlas_images=60,
