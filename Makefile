@@ -60,7 +60,7 @@ test: $(DONE) ## style, import rules and tests
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
 
 twice: $(DONE) ## every notebook in the sample profile, each cell twice, and the whole twice
-	@$(PY) -m pytest -m slow tests/test_notebooks.py
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m slow tests/test_notebooks.py
 
 check: $(DONE) ## prove that what is published is current; names each culprit
 	@$(PY) -m practicals.publish.check
