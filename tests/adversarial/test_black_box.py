@@ -110,24 +110,26 @@ def test_few_pixel_queries_are_counted_and_success_is_true(net, batch, k, evolve
     torch.testing.assert_close(made * 255, (made * 255).round(), rtol=0, atol=1e-4)
 
 
-def test_evolution_only_gets_better_and_beats_chance_on_a_smooth_slope():
-    """The score falls with the distance of one pixel from a place and a colour."""
+class Slope(nn.Module):
+    """Trusts class 0 the less the nearer one red pixel lies to a place; is never fooled."""
 
-    class Slope(nn.Module):
-        def forward(self, x):
-            weight = torch.zeros(3, 10, 12)
-            weight[0, 6:8, 3:5] = 1.0
-            s = (x * weight).sum((1, 2, 3)) - 3.95
-            return torch.stack([-40 * s, torch.zeros_like(s)], 1)
+    def forward(self, x):
+        rows, columns = torch.arange(40.0)[:, None], torch.arange(40.0)
+        weight = torch.exp(-((rows - 27) ** 2 + (columns - 9) ** 2) / 200)
+        found = (x[:, 0] * weight - 0.5 * x[:, 1] - 0.5 * x[:, 2]).sum((1, 2))
+        return torch.stack([2 - found, torch.zeros_like(found)], 1)
 
-    x, y = torch.zeros(8, 3, 10, 12), torch.zeros(8, dtype=torch.long)
-    x[:, 0, 6:8, 3:5] = 245 / 255
-    x[:, 0, 6, 3] = 0
-    found = {}
+
+def test_evolution_beats_chance_at_equal_queries_on_a_smooth_slope():
+    net, x, y = Slope().eval(), torch.zeros(12, 3, 40, 40), torch.zeros(12, dtype=torch.long)
+    trust = {}
     for evolve in (True, False):
-        search = one_pixel.Search(2, 12, 30, evolve, seed=0)
-        found[evolve] = one_pixel.run(Slope().eval(), x, y, search)[0]
-    assert (found[True] != found[False]).any()
+        best, used = one_pixel.run(net, x, y, one_pixel.Search(1, 40, 30, evolve, seed=0))
+        assert (used == -1).all()
+        made = torch.cat([one_pixel.paste(x[i], best[i : i + 1]) for i in range(len(x))])
+        trust[evolve] = net(made).softmax(1)[:, 0]
+    better = (trust[True] < trust[False]).float().mean()
+    assert better >= 0.8 and trust[True].mean() < trust[False].mean() - 0.01
 
 
 def test_the_first_generation_is_common_to_evolution_and_control(net, batch):
