@@ -19,6 +19,8 @@ PACKAGE = "practicals"
 NOT_HASHED = frozenset(
     {"profile", "fingerprint", "paths", "jobs", "data.registry", "data.fetch", "data.layouts"}
 )
+# Which files a data set consists of: the lists that ``data.registry`` reads, but for the addresses.
+LISTS = "data/registry/*.txt"
 SKIPPED_FIELDS = ("ctx", "kind", "type_comment", "type_ignores")
 
 
@@ -196,8 +198,8 @@ def budgets(stem: str, name: str) -> str:
 def notebook_hash(path: Path, name: str) -> str:
     """Return the hash of the notebook at ``path`` under the profile called ``name``.
 
-    It covers the code cells, the modules they reach and the budgets they spend; raises
-    NotPlainPython for a cell with a magic.
+    It covers the code cells, the modules they reach, the lists of the data sets' files and the
+    budgets they spend; raises NotPlainPython for a cell with a magic.
     """
     sources = code_cells(path)
     trees = [_parse_cell(s, f"{path.name}, code cell {i}") for i, s in enumerate(sources, 1)]
@@ -205,7 +207,9 @@ def notebook_hash(path: Path, name: str) -> str:
     cells = [f"{walk(t, True)}{s.rstrip()[-1] == ';'}" for s, t in zip(sources, trees, strict=True)]
     modules = reached({name for tree in trees for name in imports(tree)})
     code = [f"{module}:{walk(tree)}" for module, tree in modules.items()]
-    return _digest([budgets(path.stem, name), *cells, *code, *_listings(_shown(trees), modules)])
+    lists = [p.read_text(encoding="utf-8") for p in sorted(package_dir().glob(LISTS))]
+    shown = _listings(_shown(trees), modules)
+    return _digest([budgets(path.stem, name), *cells, *code, *lists, *shown])
 
 
 def of_stem(stem: str, name: str) -> str:

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from practicals.publish import report
+from practicals.publish import latex, report
 
 REPORT = Path(__file__).resolve().parents[2] / "report"
 STEM = "1-transfer-learning"
-needs_latex = pytest.mark.skipif(bool(report.missing()), reason="LaTeX is not installed")
+MAIN = rf"""\documentclass{{report}}\usepackage{{practicals}}\begin{{document}}
+\profilebanner \practicalschapter{{{STEM}}}
+\appendix \chapter{{Settings}} \input{{appendix-settings}}
+\bibliographystyle{{plainnat}} \bibliography{{references}} \end{{document}}
+"""
+needs_latex = pytest.mark.skipif(bool(latex.missing()), reason="LaTeX is not installed")
 
 
 @pytest.fixture
@@ -18,8 +23,9 @@ def repository(monkeypatch, tmp_path):
     """The report's own style with one small chapter and one ledger number, for a profile."""
     monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
     (tmp_path / "report/chapters").mkdir(parents=True)
-    for name in ("main.tex", "practicals.sty", "references.bib"):
+    for name in ("practicals.sty", "references.bib"):
         shutil.copy(REPORT / name, tmp_path / "report")
+    (tmp_path / "report/main.tex").write_text(MAIN)
 
     def write(profile, text):
         monkeypatch.setenv("PROFILE", profile)
@@ -55,6 +61,7 @@ def test_sample_pdf_fills_gaps_and_is_made_once(repository, capsys):
     [
         (rf"\res{{{STEM}}}{{absent_key}}", rf"No number \res{{{STEM}}}{{absent_key}}"),
         (r"\cite{nobody1900}", "Citation `nobody1900'"),
+        (r"\hbox to \linewidth{\hspace{1.1\linewidth}}", f"{STEM}.tex: Overfull \\hbox"),
     ],
 )
 def test_full_pdf_refuses_what_is_not_defined(repository, capsys, text, message):
@@ -108,14 +115,14 @@ def test_two_runs_at_once_do_not_share_a_folder(repository, monkeypatch):
 
     def latexmk(name, build, log):
         folders.append(build)
-        assert [path.name for path in build.iterdir()] == ["profile.tex"], "a fresh folder"
+        assert sorted(p.suffix for p in build.iterdir()) == [".tex"] * 5, "a fresh folder"
         (build / "report.aux").write_text("half")
         if len(folders) == 1:
             report.typeset(name)  # another run begins and ends while this one goes on
         (build / "report.pdf").write_bytes(b"%PDF")
         return build / "report.pdf"
 
-    monkeypatch.setattr(report, "missing", lambda: [])
+    monkeypatch.setattr(latex, "missing", lambda: [])
     monkeypatch.setattr(report, "_latexmk", latexmk)
     assert report.main([]) == 0 and report.is_current("sample")
     assert len(set(folders)) == 2 and not any(folder.exists() for folder in folders)
@@ -134,7 +141,7 @@ def test_an_interrupted_run_leaves_the_older_pdf(repository, monkeypatch, capsys
     def latexmk(name, build, log):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "missing", lambda: [])
+    monkeypatch.setattr(latex, "missing", lambda: [])
     monkeypatch.setattr(report, "_latexmk", latexmk)
     assert report.main([]) == 130
     assert "older PDF is untouched" in capsys.readouterr().err
@@ -161,7 +168,7 @@ def test_the_pdf_is_current_until_something_it_shows_changes(repository, monkeyp
         (build / "report.pdf").write_bytes(b"%PDF")
         return build / "report.pdf"
 
-    monkeypatch.setattr(report, "missing", lambda: [])
+    monkeypatch.setattr(latex, "missing", lambda: [])
     monkeypatch.setattr(report, "_latexmk", latexmk)
     report.typeset("full")
     assert report.is_current("full")

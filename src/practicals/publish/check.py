@@ -193,6 +193,22 @@ def figures(ledgers: Ledgers) -> Iterator[Problem]:
         yield Problem(f"figure {name}", "is drawn, but the report does not show it", remedy)
 
 
+def models(ledgers: Ledgers) -> Iterator[Problem]:
+    """Yield kept networks that are missing, altered, or kept by no notebook."""
+    folder = paths.output_dir("full") / "data" / "models"
+    vouched = {
+        name: d for ledger in ledgers.values() for name, d in ledger.get("models", {}).items()
+    }
+    for name, digest in vouched.items():
+        found = render.hash_of(folder / name)
+        if found != digest:
+            what = "is missing" if found is None else "is not the file that its notebook kept"
+            yield Problem(f"data/models/{name}", what, RERUN)
+    for path in sorted(folder.glob("[!.]*")):
+        if path.name not in vouched:
+            yield Problem(f"data/models/{path.name}", "is an orphan: no ledger has it", "delete it")
+
+
 def claims(ledgers: Ledgers) -> Iterator[Problem]:
     """Yield claims that do not hold, and those that say so against their own numbers."""
     for stem, ledger in ledgers.items():
@@ -220,6 +236,10 @@ def _of_ledger(stem: str, ledger: dict[str, Any], code: str) -> Iterator[Problem
         yield Problem(name, f"comes from the profile {ledger['profile']!r}, not from 'full'", RERUN)
     elif ledger["code"] != code and stem not in PENDING:
         yield Problem(name, "is stale: its notebook's code changed since", RERUN)
+    elif ledger["seed"] != profile.get("full").seed:
+        yield Problem(
+            name, f"comes from seed {ledger['seed']}, not from that of the profile", RERUN
+        )
     if ledger:
         path = paths.generated_dir("full") / f"{stem}.tex"
         if _text(path) != _definitions(stem, ledger):
@@ -346,7 +366,9 @@ def problems() -> list[Problem]:
     found = list(heavy_files())
     for stem, code in current.items():
         found += of_notebook(paths.notebooks_dir() / f"{stem}.ipynb", code)
-    return [*found, *figures(ledgers), *claims(ledgers), *of_report(current, ledgers)]
+    of_chapters = (figures, models, claims)
+    found += [problem for kind in of_chapters for problem in kind(ledgers)]
+    return [*found, *of_report(current, ledgers)]
 
 
 def main() -> int:

@@ -230,7 +230,7 @@ class Ledger:
         generated, drawn = base / "report" / "generated", base / "figures"
         if self.claims:
             self.claims_table()
-        content = self._content(runtime.describe())
+        content = self._content(runtime.describe()) | {"models": _models(base)}
         files = {f"{self.stem}-{name}.tex": table.tex() for name, table in self.tables.items()}
         files[f"{self.stem}.tex"] = numerals.definitions(self.stem, self.values, list(self.claims))
         # The JSON last: where it is new, so is all that it vouches for.
@@ -306,6 +306,12 @@ def published(stem: str) -> dict[str, Any]:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return {}
+
+
+def _models(base: Path) -> dict[str, str]:
+    """Return the networks that a rendering keeps, name to sha256; its folder holds no others."""
+    files = sorted((base / "data" / "models").glob("[!.]*")) if is_strict() else []
+    return {path.name: sha256(path.read_bytes()).hexdigest() for path in files}
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -44,6 +44,8 @@ def lacking(stem: str, base: Path, code: str) -> list[str]:
     vouched = {base / "figures" / f: h for f, h in vouched_figures(content).items()}
     tables = {t: facts["sha256"] for t, facts in content["tables"].items()}
     vouched |= {generated / f"{stem}-{t}.tex": h for t, h in tables.items()}
+    models = content.get("models", {})
+    vouched |= {base / "data" / "models" / name: h for name, h in models.items()}
     wrong = [path.name for path, known in vouched.items() if hash_of(path) != known]
     return wrong + [f"{stem}.tex"] * (not (generated / f"{stem}.tex").exists())
 

@@ -19,12 +19,14 @@ from tempfile import TemporaryDirectory
 
 from practicals import paths, profile
 from practicals.paths import atomic_path
+from practicals.publish import appendix, latex, numerals, render
 
 COMMENT = re.compile(r"(?<!\\)%.*")
 MACRO = re.compile(r"\\(res|respm|resn|claim)\{([^{}\\]+)\}\{([^{}\\]+)\}")
 GRAPHICS = re.compile(r"\\includegraphics\s*(?:\[[^\]]*\])?\{([^{}\\#]+)\}")
 INPUT = re.compile(r"\\input\{([^{}\\#]+)\}")
 CITE = re.compile(r"\\cite[a-zA-Z]*\*?(?:\[[^\]]*\])*\{([^{}\\#]+)\}")
+FACT = re.compile(r"^([a-z-]+): *\"?([^\"\n]+)\"?$", re.M)
 ENTRY = re.compile(r"^\s*@(?!comment|string|preamble)\w+\{\s*([^,\s]+)\s*,", re.I | re.M)
 
 
@@ -77,7 +79,7 @@ def inputs() -> list[Use]:
 
 def citations() -> list[Use]:
     """Return the keys cited."""
-    return _names(CITE)
+    return _names(CITE) + [Use(key, "published.json") for key in appendix.cited()]
 
 
 def bibliography() -> set[str]:
@@ -105,7 +107,32 @@ def sha256_of(path: Path) -> str:
 def input_hashes(profile: str) -> dict[str, str]:
     """Return the sha256 of each file the PDF is made from, by its path below the root."""
     root = paths.root()
-    return {p.relative_to(root).as_posix(): sha256_of(p) for p in printed_inputs(profile)}
+    files = {p.relative_to(root).as_posix(): sha256_of(p) for p in printed_inputs(profile)}
+    written = {name: sha256(text.encode()).hexdigest() for name, text in written_here(profile)}
+    return files | written
+
+
+def written_here(profile: str) -> list[tuple[str, str]]:
+    """Return the files that are written for the PDF alone, name and text: title and appendix."""
+    read = {
+        stem: render.read_ledger(paths.generated_dir(profile) / f"{stem}.json")
+        for stem in render.stems()
+    }
+    ledgers = {stem: ledger for stem, ledger in read.items() if ledger}
+    title = f"\\def\\profilename{{{profile}}}\n" + _title()
+    return [("profile.tex", title), *appendix.texts(profile, ledgers).items()]
+
+
+def _title() -> str:
+    """Return version, date and address of CITATION.cff as macros."""
+    path = paths.root() / "CITATION.cff"
+    facts = dict(FACT.findall(_text(path))) if path.exists() else {}
+    names = {"version": "version", "date-released": "date", "repository-code": "address"}
+    lines = (
+        rf"\def\practicals{macro}{{{numerals.to_tex(facts.get(key, ''))}}}"
+        for key, macro in names.items()
+    )
+    return "\n".join([*lines, ""])
 
 
 def pdf_path(profile: str) -> Path:
@@ -127,55 +154,8 @@ def recorded(profile: str) -> dict:
         return {}
 
 
-PROGRAMS = ("latexmk", "pdflatex", "bibtex")
-STYLES = ("natbib.sty", "lmodern.sty", "microtype.sty", "booktabs.sty", "subcaption.sty")
-PACKAGES = "latexmk lmodern texlive-latex-base texlive-latex-recommended texlive-fonts-recommended"
-INSTALL = f"apt-get install --no-install-recommends {PACKAGES}"
-
-
 class NotTypeset(RuntimeError):
     """Raised where no PDF could be made; the message is for the user."""
-
-
-def missing() -> list[str]:
-    """Return the programs and style files that the report needs and the machine lacks."""
-    programs = [name for name in PROGRAMS if not shutil.which(name)]
-    if programs:
-        return programs
-    run = subprocess.run(["kpsewhich", *STYLES], capture_output=True, text=True, check=False)
-    found = {Path(line).name for line in run.stdout.splitlines()}
-    return [name for name in STYLES if name not in found]
-
-
-def advice(lacking: Sequence[str]) -> str:
-    """Return what a user types to install LaTeX."""
-    sudo = "" if hasattr(os, "geteuid") and os.geteuid() == 0 else "sudo "
-    return (
-        f"the PDF needs LaTeX; missing here: {', '.join(lacking)}.\n"
-        f"  Debian, Ubuntu: {sudo}{INSTALL}\n"
-        "  elsewhere: TeX Live or MacTeX, with latexmk"
-    )
-
-
-def setup() -> int:
-    """Install LaTeX where it is missing and may be installed, else say how; never fail for it."""
-    lacking = missing()
-    if not lacking:
-        return 0
-    may_install = hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get")
-    if not may_install:
-        print(f"setup: {advice(lacking)}\n  Notebooks and tests work without it.")
-        return 0
-    print(f"setup: installing LaTeX, a few minutes: {INSTALL}", flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in ("apt-get -qq update", INSTALL.replace("install", "install -qq -y", 1)):
-        run = subprocess.run(
-            command.split(), env=environment, capture_output=True, text=True, check=False
-        )
-        if run.returncode:
-            print(f"setup: `{command}` failed:\n{run.stderr.strip()[-1500:]}\n{advice(missing())}")
-            return 0
-    return 0
 
 
 def is_current(name: str) -> bool:
@@ -186,22 +166,6 @@ def is_current(name: str) -> bool:
         and record.get("inputs") == input_hashes(name)
         and record.get("pdf") == sha256_of(pdf)
     )
-
-
-def errors_in(log: str) -> list[str]:
-    """Return the lines of a LaTeX log that explain a failure."""
-    lines = log.splitlines()
-    starts = [i for i, line in enumerate(lines) if re.match(r"!|\S+\.\w+:\d+: ", line)]
-    near = [line for i in starts[:3] for line in lines[i : i + 4] if line.strip()]
-    hard = [line for line in near if not re.match(r"(See the|Type +H|\s*\.\.\.)", line)]
-    return list(dict.fromkeys(hard)) or undefined_in(log)
-
-
-def undefined_in(log: str) -> list[str]:
-    """Return a LaTeX log's warnings of undefined references and citations."""
-    return [
-        line for line in log.splitlines() if re.search(r"(Reference|Citation) .*undefined", line)
-    ]
 
 
 def _environment(name: str, build: Path) -> dict[str, str]:
@@ -229,17 +193,19 @@ def _latexmk(name: str, build: Path, kept: Path) -> Path:
     kept.write_text(text, encoding="utf-8")
     where = kept.relative_to(paths.root())
     if run.returncode:
-        lines = errors_in(text) or run.stderr.decode(errors="replace").splitlines()[-15:]
+        lines = latex.errors_in(text) or run.stderr.decode(errors="replace").splitlines()[-15:]
         raise NotTypeset("\n".join([*lines, f"report: LaTeX failed; the whole log is {where}"]))
-    if lines := undefined_in(text):
+    if lines := latex.undefined_in(text):
         raise NotTypeset("\n".join([*lines, f"report: undefined names; the whole log is {where}"]))
+    if name == "full" and (lines := latex.overfull_in(text)):
+        raise NotTypeset("\n".join([*lines, f"report: boxes run over; the whole log is {where}"]))
     return build / "report.pdf"
 
 
 def typeset(name: str) -> Path:
     """Make the PDF of the profile ``name`` and record its inputs; raise NotTypeset."""
-    if lacking := missing():
-        raise NotTypeset(f"report: {advice(lacking)}")
+    if lacking := latex.missing():
+        raise NotTypeset(f"report: {latex.advice(lacking)}")
     inputs = input_hashes(name)
     final, logs = pdf_path(name), paths.root() / "build" / "latex"
     logs.mkdir(parents=True, exist_ok=True)
@@ -247,7 +213,8 @@ def typeset(name: str) -> Path:
     # A fresh folder: what a killed run left, or another run writes, cannot spoil this one.
     with TemporaryDirectory(dir=logs, prefix=".run-") as folder:
         build = Path(folder)
-        (build / "profile.tex").write_text(f"\\def\\profilename{{{name}}}\n", encoding="utf-8")
+        for file, text in written_here(name):
+            (build / file).write_text(text, encoding="utf-8")
         made = _latexmk(name, build, logs / f"{name}.log")
         with atomic_path(final) as partial:
             shutil.copyfile(made, partial)
@@ -265,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--setup", action="store_true", help="see that LaTeX is installed")
     if parser.parse_args(arguments).setup:
-        return setup()
+        return latex.setup()
     try:
         name = profile.current().name
         if not sources()[1:]:
