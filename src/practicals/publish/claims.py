@@ -68,6 +68,8 @@ class Claim:
         test, p = self.test, self.test.p if self.p_holm is None else self.p_holm
         interval = f"[{numerals.significant(test.low)}, {numerals.significant(test.high)}]"
         shown_p = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+        if self.p_holm is None:
+            shown_p += " (before the correction over the chapter)"
         effect = numerals.significant(test.effect)
         return f"{effect} {interval}, n = {test.n}, {test.name}, {shown_p}"
 

@@ -198,11 +198,12 @@ class Ledger:
 
         ``expect`` is what the sentence says of the test's effect: ``higher``, ``lower``, ``equal``
         (an equivalence test), ``undecided``, or ``true`` for a check without chance. The p-values
-        of a chapter are corrected together (Holm) when the ledger is saved.
+        of a chapter are corrected together (Holm) when the ledger is saved; the claim that is
+        returned shows its own.
         """
         self._refuse_key(key, NAME, self.claims)
         self.claims[key] = claims.make(key, sentence, test, expect, published)
-        return claims.corrected(self.claims.values())[list(self.claims).index(key)]
+        return self.claims[key]
 
     def claims_table(self) -> Table:
         """Keep and return the table of all claims so far, corrected together."""
