@@ -61,9 +61,12 @@ def verdict(row: Mapping[str, Any], ours: float) -> str:
     return VERDICTS["better" if above == (row["better"] == "higher") else "worse"]
 
 
-def tabular(align: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of LaTeX text that may run over pages."""
-    lines = [rf"\begin{{longtable}}{{{align}}}", r"\toprule"]
+def tabular(
+    align: str, header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
+) -> str:
+    """Return a table of LaTeX text that may run over pages; ``caption`` holds its label, too."""
+    above = [rf"\caption{{{caption}}}\\"] if caption else []
+    lines = [rf"\begin{{longtable}}{{{align}}}", *above, r"\toprule"]
     lines += [" & ".join(header) + r" \\", r"\midrule", r"\endhead"]
     lines += [" & ".join(row) + r" \\" for row in rows]
     return "\n".join([*lines, r"\bottomrule", r"\end{longtable}", ""])
@@ -82,7 +85,8 @@ def comparisons(ledgers: Ledgers) -> str:
         rows.append([*facts, numerals.to_tex(row["protocol"]), found])
     header = ("", "quantity", "ours", "published", "how the protocols differ", "verdict")
     p = [rf"p{{{w}\linewidth}}" for w in (0.2, 0.1, 0.15, 0.25, 0.1)]
-    return tabular("r" + "".join(p), header, rows)
+    caption = r"Our values beside published ones.\label{tab:published}"
+    return tabular("r" + "".join(p), header, rows, caption)
 
 
 def main_claims(ledgers: Ledgers) -> str:
@@ -98,7 +102,8 @@ def main_claims(ledgers: Ledgers) -> str:
                 facts = (claim.sentence, claim.evidence(), "yes" if claim.holds else "no")
                 rows.append([f"{stem[0]}.{numbers[key]}", *map(numerals.to_tex, facts)])
     header = ("", "claim", "evidence", "holds")
-    return tabular(r"rp{0.5\linewidth}p{0.34\linewidth}l", header, rows)
+    caption = r"The claims that this report rests on first.\label{tab:main-claims}"
+    return tabular(r"rp{0.5\linewidth}p{0.34\linewidth}l", header, rows, caption)
 
 
 def _docs(kind: type) -> dict[str, str]:
@@ -153,7 +158,8 @@ def machines(ledgers: Ledgers) -> str:
         rows.append([*map(numerals.to_tex, facts), *counts, f"{sum(held)}/{len(held)}"])
     header = ("", "device", "threads", "precision", "PyTorch", "Python", "seed")
     header += ("numbers", "tables", "figures", "claims")
-    return tabular("@{}rlrlllrrrrr@{}", header, rows)
+    caption = r"The machine of each chapter, and what its ledger vouches for.\label{tab:machines}"
+    return tabular("@{}rlrlllrrrrr@{}", header, rows, caption)
 
 
 def texts(name: str, ledgers: Ledgers) -> dict[str, str]:
