@@ -18,9 +18,10 @@ nb_code_prompt_show = "Show the code"
 nb_code_prompt_hide = "Hide the code"
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_dmath_double_inline = True
-exclude_patterns = ["_static"]
+exclude_patterns = ["_static", "times.md"]
 maximum_signature_line_length = 90
 add_module_names = False
+python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 # One kind of warning is no fault here. lexing: nbclient's cells may hold lines that are not Python.
 suppress_warnings = ["misc.highlighting_failure"]
