@@ -101,7 +101,7 @@ site: $(SITE) site-packages ## the site: build/site/index.html, from what is com
 	@echo "site: build/site/index.html; playgrounds need a server: python3 -m http.server --directory build/site"
 
 site-check: site ## every page of the site in headless Chromium
-	@$(PY) -m pytest -rs -m site tests/site
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -rs -m site tests/site
 
 data: $(DONE) ## download the data of the full profile; NETS=vgg16 adds VGG16 (528 MB)
 	@$(PY) -m practicals.data.fetch fetch $(if $(NETS),--nets "$(NETS)")

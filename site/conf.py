@@ -40,11 +40,22 @@ templates_path: list[str] = []
 
 def setup(app):  # noqa: ANN001, ANN201 (Sphinx's own signature)
     """Show formulas by the MathJax of npm, or as TeX where npm is missing."""
+    app.connect("html-page-context", _accessible, priority=900)  # after the theme's own
     if HAS_MATHJAX:
         app.setup_extension("sphinx.ext.mathjax")
         return
     app.add_html_math_renderer("tex", (_inline, None), (_displayed, None))
     app.config.html_math_renderer = "tex"
+
+
+def _accessible(app, name, template, context, tree):  # noqa: ANN001, ANN202
+    """Mend two attributes that Sphinx and MyST-NB write and screen readers stumble over."""
+    tree = context.get("furo_navigation_tree", "")
+    context["furo_navigation_tree"] = tree.replace(
+        'role="heading"', 'role="heading" aria-level="2"'
+    )
+    if "body" in context:
+        context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
 
 
 def _inline(writer, node):  # noqa: ANN001, ANN202

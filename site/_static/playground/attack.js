@@ -62,7 +62,7 @@ async function begin({ ort, found }) {
       `reads ${was} (${percent(first[was])}), then ${is} (${percent(second[is])})`;
     panel.querySelectorAll("li").forEach((line, digit) => {
       line.querySelector(".name").textContent = digit;
-      line.querySelector(".bar").style.width = percent(second[digit]);
+      line.querySelector(".bar").style.width = `${100 * second[digit]}%`;
       line.querySelector(".value").textContent = percent(second[digit]);
       line.classList.toggle("right", digit === state.label);
     });

@@ -85,12 +85,13 @@ def claims_page(kept: Mapping[str, Ledger], titles: Mapping[str, str]) -> str:
     every = [holds for rows in found.values() for _, holds in rows]
     lines = [
         "# Claims", "",
-        f"A conclusion is recorded where it is drawn, with the test it stands on. There are "
+        "A conclusion is recorded where it is drawn, with the test it stands on. There are "
         f"{len(every)} claims, and {sum(every)} hold. *Effect* is in the unit of its sentence "
-        "(rates and differences of rates as fractions); *p* is corrected by Holm's method over the "
-        "chapter, except where the sentence says that the data do not decide. *Published* is what "
-        "the literature reports for the same question. A claim that did not hold would stand here, "
-        "too, and `make check` would fail.", "",
+        "(rates and differences of rates as fractions; where it names a threshold, the distance "
+        "from it). *p* is corrected by Holm's method over the chapter, except where the sentence "
+        "says that the data do not decide. *Published* is what the literature reports for the same "
+        "question. A claim that did not hold would stand here, too, and `make check` would fail.",
+        "",
     ]  # fmt: skip
     for stem, rows in found.items():
         lines += [f"## {titles[stem]}", "", f"[The notebook](notebooks/{stem}.ipynb)", ""]
@@ -178,7 +179,8 @@ def cards(
         files = shown_files(ledger)
         wanted = chosen.get(stem, {}).get("figure")
         file = files.get(wanted) or next(iter(files.values()), None)
-        picture = '<span class="due">published run is due</span>'
+        why = "pictures: see the notebook" if ledger else "published run is due"
+        picture = f'<span class="due">{why}</span>'
         if file:
             picture = f'<img src="_static/figures/{file}" alt="" loading="lazy">'
         text = f"<strong>{html.escape(head)}</strong>"
