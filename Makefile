@@ -97,7 +97,8 @@ site-packages:
 
 site: $(SITE) site-packages ## the site: build/site/index.html, from what is committed; runs no notebook
 	@$(PY) -m practicals.publish.site
-	@$(PY) -m sphinx -W --keep-going -q -b html -d build/site-cache build/site-source build/site
+	@# -a: pages depend on settings and styles, whose changes Sphinx does not see.
+	@$(PY) -m sphinx -a -W --keep-going -q -b html -d build/site-cache build/site-source build/site
 	@echo "site: build/site/index.html; playgrounds need a server: python3 -m http.server --directory build/site"
 
 site-check: site ## every page of the site in headless Chromium
