@@ -9,10 +9,13 @@ export PROFILE
 VENV := .venv
 PY := $(VENV)/bin/python
 DONE := $(VENV)/.done
+SITE := $(VENV)/.site
+NPM := build/npm
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report figures notebooks test twice check student student-check data clean
+.PHONY: help setup report figures notebooks test twice check student student-check course-check \
+  site site-packages site-check data clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
@@ -70,6 +73,36 @@ student: $(DONE) ## the hand-out without answers: build/student/
 
 student-check: $(DONE) ## prove that exercises fail without an answer and pass with one
 	@$(PY) -m practicals.publish.student check
+
+course-check: $(DONE) ## prove that nbgrader can hand out, collect and mark a notebook (minutes)
+	@$(PY) -m pytest -m slow tests/publish/test_course.py
+
+$(SITE): requirements-site.txt $(DONE)
+	@echo "site: installing Sphinx"
+	@$(PIP) install -r requirements-site.txt
+	@touch $@
+
+# Formulas and networks need npm's packages; without npm the pages say what is missing.
+site-packages:
+	@if ! command -v npm >/dev/null; then \
+	  echo "site: npm is missing, so formulas stay TeX and the playgrounds say why they cannot start."; \
+	  echo "site: Debian, Ubuntu: apt-get install npm"; \
+	elif ! cmp -s site/package-lock.json $(NPM)/.done; then \
+	  echo "site: fetching what runs in the browser (MathJax, onnxruntime-web)"; \
+	  mkdir -p $(NPM); cp site/package.json site/package-lock.json $(NPM)/; \
+	  if npm ci --prefix $(NPM) --ignore-scripts --no-audit --no-fund --silent; \
+	  then cp site/package-lock.json $(NPM)/.done; \
+	  else echo "site: npm ci failed (no network?): the site is built without its packages"; fi; \
+	fi
+
+site: $(SITE) site-packages ## the site: build/site/index.html, from what is committed; runs no notebook
+	@$(PY) -m practicals.publish.site
+	@# -a: pages depend on settings and styles, whose changes Sphinx does not see.
+	@$(PY) -m sphinx -a -W --keep-going -q -b html -d build/site-cache build/site-source build/site
+	@echo "site: build/site/index.html; playgrounds need a server: python3 -m http.server --directory build/site"
+
+site-check: site ## every page of the site in headless Chromium
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -rs -m site tests/site
 
 data: $(DONE) ## download the data of the full profile; NETS=vgg16 adds VGG16 (528 MB)
 	@$(PY) -m practicals.data.fetch fetch $(if $(NETS),--nets "$(NETS)")
