@@ -150,9 +150,12 @@ def models_dir(base: Path) -> Path:
     return base / "data" / "models"
 
 
-def keep(of: Profile) -> list[Path]:
-    """Write both networks and ten digits to ``data/models/`` of a profile; return the files."""
-    nets, folder = networks(of), models_dir(paths.output_dir(of.name))
+def keep(of: Profile, base: Path | None = None) -> list[Path]:
+    """Write both networks and ten digits to ``data/models/`` below ``base``; return the files.
+
+    Without ``base`` they go to the profile's outputs, over what is published there.
+    """
+    nets, folder = networks(of), models_dir(base or paths.output_dir(of.name))
     files = []
     for name, net in nets.items():
         files.append(folder / f"{PREFIX}-{name}.onnx")
