@@ -24,6 +24,56 @@ def test_facts_are_rate_and_wilsons_interval():
     assert (found["low"], found["high"]) == wilson(3, 4)
 
 
+def case_list(*index):
+    n = len(index)
+    y = torch.zeros(n, dtype=torch.long)
+    return sets.Cases(torch.zeros(n, 3, 4, 4), y, np.array(index), np.zeros(n))
+
+
+def test_pairs_belong_to_pictures_and_not_to_places():
+    cases = {"a": case_list(7, 3, 9), "b": case_list(3, 5, 7)}
+    one = {"a": {"fooled": np.array([1.0, 0, 1])}, "b": {"fooled": np.array([1.0, 1])}}
+    other = {"a": {"fooled": np.array([0.0, 0, 1])}, "b": {"fooled": np.array([0.0, 1])}}
+    first, second, pictures = summary.pairs(one, other, cases)
+    assert first.tolist() == [1, 0, 1, 1, 1] and second.tolist() == [0, 0, 1, 0, 1]
+    assert pictures.tolist() == [7, 3, 9, 3, 5], "no case is dropped, the shorter list included"
+    means = summary.by_picture(first, second, pictures)  # of pictures 3, 5, 7, 9
+    assert [m.tolist() for m in means] == [[0.5, 1, 1, 1], [0, 1, 0, 1]]
+
+
+def test_pairs_average_over_radii():
+    found = {"a": {"fooled": np.array([[0.0, 1], [1, 1]])}}
+    first, _, _ = summary.pairs(found, found, {"a": case_list(0, 1)})
+    assert first.tolist() == [0.5, 1]
+
+
+def test_the_least_certain_point_of_a_curve():
+    hits = np.stack([np.arange(20) < k for k in (0, 10, 20)], 1)
+    low, high = wilson(10, 20)
+    assert summary.half_width(hits) == pytest.approx((high - low) / 2)
+
+
+def test_sizes_are_of_successes_in_their_units():
+    """Every pixel of 4 × 5 moved by two levels: root mean square and largest are 2."""
+    level = 2 / 255
+    found = {
+        "fooled": np.array([1.0, 0]),
+        "l2": np.array([level * np.sqrt(3 * 20), 9]),
+        "linf": np.array([level, 9]),
+        "l0": np.array([5.0, 20]),
+    }
+    got = summary.sizes(found, (4, 5))
+    assert got["rms"] == pytest.approx([2]) and got["linf"] == pytest.approx([2])
+    assert got["l0"].tolist() == [0.25] and len(got["l2"]) == 1
+
+
+def test_the_length_of_a_crafted_change():
+    x = torch.zeros(2, 3, 4, 4)
+    pixels = np.zeros((2, 3, 4, 4), np.uint8)
+    pixels[1] = 255
+    assert summary.lengths({"pixels": pixels}, x) == pytest.approx([0, np.sqrt(48)])
+
+
 def test_success_by_budget_counts_what_came_in_time():
     queries = np.array([1, 100, 101, -1, 5000])
     found = summary.by_budget(queries, (100, 101, 10_000))

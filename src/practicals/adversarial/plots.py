@@ -109,9 +109,9 @@ def budgets(
 
     ``found[network][search]`` holds the budgets and the arrays of ``summary.by_budget``.
     """
-    fig, axes = plt.subplots(
-        1, len(found), figsize=(TEXT_WIDTH, 2.7), squeeze=False, layout="constrained"
-    )
+    # One panel alone would be stretched over the text's width.
+    size = (min(TEXT_WIDTH, 3.8 * len(found)), 2.7)
+    fig, axes = plt.subplots(1, len(found), figsize=size, squeeze=False, layout="constrained")
     for ax, (title, searches) in zip(axes[0], found.items(), strict=True):
         for place, (name, (queries, rates)) in enumerate(searches.items()):
             colour = PALETTE[place]
