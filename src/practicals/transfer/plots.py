@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..figures import PALETTE, TEXT_WIDTH, draw_picture, mosaic, stretch
+from .summary import map_names
 
 Curve = tuple[Sequence[float], Sequence[float]]
 MARKERS = "os^Dv<>pX"
@@ -63,15 +64,9 @@ def top_classes(
     return fig
 
 
-def _named(count: int) -> list[str]:
-    """Return the names of ``count`` maps of a square grid: A1, A2, … in rows A, B, …"""
-    side = int(np.ceil(np.sqrt(count)))
-    return [f"{chr(ord('A') + i // side)}{i % side + 1}" for i in range(count)]
-
-
 def filters(weights: np.ndarray) -> Figure:
     """Draw filters (k, h, w, 3) in [0, 1], under the names of their maps."""
-    names, side = _named(len(weights)), int(np.ceil(np.sqrt(len(weights))))
+    names, side = map_names(len(weights)), int(np.ceil(np.sqrt(len(weights))))
     fig, axes = plt.subplots(side, side, figsize=(TEXT_WIDTH * 0.6, TEXT_WIDTH * 0.66))
     for ax in axes.flat:
         ax.set_axis_off()

@@ -113,3 +113,46 @@ def mistakes_inside(
         (sizes[of_group].sum() - sizes[true]) / (sizes.sum() - sizes[true]) for true in y[wrong]
     ]
     return inside, int(wrong.sum()), float(np.mean(by_chance)) if by_chance else 0.0
+
+
+def traits(
+    maps: np.ndarray, colourless: np.ndarray, pictures: np.ndarray, weights: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return three numbers for each map (k,) of a first layer.
+
+    ``maps`` and ``colourless`` (n, k, h, w) are of pictures (n, 3, h, w) and of their grey copies;
+    ``weights`` are (k, 3, u, v). *brightness*: correlation of map and picture, in [−1, 1];
+    *colour*: share of the map that the grey copy's lacks; *plain*: answer to a white surface
+    relative to the largest that weights of this size could give, in [0, 1].
+    """
+    grey = pictures.mean(1).ravel()
+    count = maps.shape[1]
+    flat = maps.transpose(1, 0, 2, 3).reshape(count, -1)
+    lost = flat - colourless.transpose(1, 0, 2, 3).reshape(count, -1)
+    spread = flat - flat.mean(1, keepdims=True)
+    light = grey - grey.mean()
+    size = np.maximum(np.linalg.norm(spread, axis=1), 1e-12)
+    wide = weights.reshape(count, -1)
+    return {
+        "brightness": spread @ light / (size * max(np.linalg.norm(light), 1e-12)),
+        "colour": np.linalg.norm(lost - lost.mean(1, keepdims=True), axis=1) / size,
+        "plain": np.abs(wide.sum(1)) / np.maximum(np.abs(wide).sum(1), 1e-12),
+    }
+
+
+def extremes(found: Mapping[str, np.ndarray], count: int = 4) -> dict[str, list[str]]:
+    """Return the names of the maps at the ends of each trait; A1 is the grid's first."""
+    names = map_names(len(next(iter(found.values()))))
+    lists = {
+        "repeat the picture": -found["brightness"],
+        "repeat its negative": found["brightness"],
+        "answer to colour": -found["colour"],
+        "silent on plain surfaces": found["plain"],
+    }
+    return {title: [names[i] for i in np.argsort(v)[:count]] for title, v in lists.items()}
+
+
+def map_names(count: int) -> list[str]:
+    """Return the names of ``count`` maps of a square grid: A1, A2, … in rows A, B, …"""
+    side = int(np.ceil(np.sqrt(count)))
+    return [f"{chr(ord('A') + i // side)}{i % side + 1}" for i in range(count)]
