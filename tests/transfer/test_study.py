@@ -104,7 +104,7 @@ def test_fine_tune_holds_a_fifth_of_the_training_pictures_out(net, sets, monkeyp
     choose = finetune.choose_lr
 
     def spy(net, maps, y, held_out, *rest):
-        held.update(maps=len(maps[0]), index=held_out, labels=y)
+        held.update(maps=len(maps), index=held_out, labels=y)
         return choose(net, maps, y, held_out, *rest)
 
     monkeypatch.setattr(finetune, "choose_lr", spy)
