@@ -5,6 +5,7 @@ import pytest
 from sklearn.linear_model import Ridge, RidgeClassifier
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.svm import LinearSVC
 
 from practicals.transfer import classifiers
 from practicals.transfer.classifiers import Search, Task
@@ -161,6 +162,33 @@ def test_joined_equals_stacked_rows(data):
         classifiers.joined(blocks, "L2")
     with pytest.raises(ValueError, match="at least one"):
         classifiers.joined([], "l2")
+
+
+@pytest.mark.parametrize("C", [0.1, 3.0, 100.0])
+def test_squared_hinge_is_at_its_minimum(data, C):
+    """Where the gradient vanishes: weights are 2C times the violations, with sum zero."""
+    X, y = data
+    K = gram(scaled(X))
+    fit = classifiers.squared_hinge(K, y, C)
+    Y = classifiers.targets(y, 3)
+    scores = K @ fit[:-1] + fit[-1]
+    violations = np.maximum(0, 1 - Y * scores)
+    np.testing.assert_allclose(fit[:-1], 2 * C * Y * violations, atol=1e-6 * C)
+    np.testing.assert_allclose(fit[:-1].sum(0), 0, atol=1e-6 * C)
+
+
+def test_evaluate_hinge_equals_a_grid_search_over_linear_svms(data):
+    X, y = data
+    task = task_of(y)
+    found = classifiers.evaluate_hinge(classifiers.kernel(X), task, Search(C_GRID, seed=0), 0.3)
+    Z = X / np.sqrt((X[:60] ** 2).sum(1).mean())
+    split = StratifiedKFold(5, shuffle=True, random_state=0)
+    model = LinearSVC(dual=False, intercept_scaling=100, max_iter=10_000, tol=1e-8)
+    search = GridSearchCV(model, {"C": [0.3, 10.0]}, cv=split).fit(Z[:60], y[:60])
+    assert search.best_params_["C"] == found.C
+    assert found.cv_accuracy == pytest.approx(search.best_score_, abs=0.02)
+    assert (found.predicted == search.predict(Z[60:])).mean() >= 0.95
+    assert found.accuracy == (found.predicted == y[60:]).mean()
 
 
 def test_random_splits_are_balanced_disjoint_and_different():
