@@ -19,12 +19,12 @@ def test_best_is_by_cross_validation_and_the_first_of_equals():
     assert summary.best(found) == "b"
 
 
-def test_a_ladder_tests_each_step_against_the_one_before():
+def test_a_ladder_tests_each_step_against_the_last_one_kept():
     y = np.array([0, 1, 2, 0, 1, 2, 0, 1])
     wrong = (y + 1) % 3
     half = np.where(np.arange(8) < 4, y, wrong)
     steps = {"first": result(0.1, wrong), "second": result(0.2, half), "third": result(0.3, y)}
-    rungs = summary.ladder(steps, y)
+    rungs = summary.ladder(steps, dict.fromkeys(steps, True), y)
     assert rungs["first"].test is None
     assert rungs["second"].test == stats.mcnemar_test(half == y, wrong == y)
     assert rungs["third"].test.effect == 0.5
@@ -32,6 +32,8 @@ def test_a_ladder_tests_each_step_against_the_one_before():
     corrected = summary.holm_along(rungs)
     np.testing.assert_allclose(list(corrected.values()), stats.holm(p))
     assert list(corrected) == ["second", "third"]
+    skipped = summary.ladder(steps, {"first": True, "second": False, "third": True}, y)
+    assert skipped["third"].test.effect == 1.0 and skipped["second"].test.effect == 0.5
 
 
 def bank(seed):

@@ -53,15 +53,20 @@ class Rung:
     test: stats.Test | None
 
 
-def ladder(results: Mapping[str, Result], y: np.ndarray) -> dict[str, Rung]:
-    """Return each result with McNemar's test against the one before; ``y`` are the test labels."""
+def ladder(
+    results: Mapping[str, Result], kept: Mapping[str, bool], y: np.ndarray
+) -> dict[str, Rung]:
+    """Return each result with McNemar's test against the last one kept before it.
+
+    ``y`` are the test labels.
+    """
     rungs: dict[str, Rung] = {}
     before: np.ndarray | None = None
     for name, result in results.items():
         right = result.predicted == y
         test = None if before is None else stats.mcnemar_test(right, before)
         rungs[name] = Rung(result, test)
-        before = right
+        before = right if kept[name] else before
     return rungs
 
 
