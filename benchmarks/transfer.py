@@ -140,11 +140,15 @@ def compare_sweep(X: np.ndarray, y: np.ndarray, half: np.ndarray) -> dict[str, o
         return np.array(found)
 
     def ours() -> np.ndarray:
-        results = []
+        task, found = Task(y, train, test), {}
         for norm in classifiers.NORMS:
             K = classifiers.kernel(X, norm, train)
-            results.append(classifiers.evaluate(K, Task(y, train, test), Search(grid)))
-        return np.array([(r.cv_accuracy, r.accuracy) for r in results])
+            found[norm] = classifiers.evaluate(K, task, Search(grid))
+        norm = max(found, key=lambda one: found[one].cv_accuracy)
+        # Least squares chooses; the linear SVM itself is fitted once, near that C.
+        K = classifiers.kernel(X, norm, train)
+        last = classifiers.evaluate_hinge(K, task, Search(grid), found[norm].C)
+        return np.array([(last.cv_accuracy, last.accuracy)])
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
