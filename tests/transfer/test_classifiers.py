@@ -112,6 +112,9 @@ def test_a_sum_of_kernels_joins_features(data):
     both = classifiers.kernel(X[:, :half]) + classifiers.kernel(X[:, half:])
     np.testing.assert_allclose(both.products, gram(X), rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(both.squares, (X**2).sum(1), rtol=1e-5)
+    scaled_up = classifiers.kernel(3 * X).unit()
+    assert scaled_up.squares.mean() == pytest.approx(1)
+    np.testing.assert_allclose(scaled_up.products, classifiers.kernel(X).unit().products, atol=1e-5)
     with pytest.raises(ValueError, match="different columns"):
         classifiers.kernel(X) + classifiers.kernel(X, columns=np.arange(5))
 

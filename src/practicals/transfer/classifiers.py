@@ -43,6 +43,11 @@ class Kernel:
             raise ValueError("kernels of different columns cannot be joined")
         return Kernel(self.products + other.products, self.squares + other.squares, self.columns)
 
+    def unit(self) -> "Kernel":
+        """Return the kernel scaled to a mean square of 1, so that it counts once in a sum."""
+        scale = self.squares.mean()
+        return Kernel(self.products / scale, self.squares / scale, self.columns)
+
     def between(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Return the products of samples ``rows`` with ``columns``, in float64."""
         places = np.searchsorted(self.columns, columns)
