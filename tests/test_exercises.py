@@ -9,9 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from practicals import paths
+from practicals import paths, stats
 from practicals.classvis import ascent, study
 from practicals.gan import scores
+from practicals.networks import backbones
+from practicals.transfer import classifiers
 
 BLOCK = re.compile(r"( *)### BEGIN SOLUTION\n(.*?) *### END SOLUTION\n", re.S)
 
@@ -34,7 +36,8 @@ def graded(stem):
 def passes(exercises, name, change):
     """Return whether the test of ``name`` accepts the answer after ``change``; others are right."""
     space = {"torch": torch, "nn": nn, "F": F, "ascent": ascent, "study": study}
-    space |= {"np": np, "scores": scores}
+    space |= {"np": np, "scores": scores, "stats": stats}
+    space |= {"backbones": backbones, "classifiers": classifiers}
     for other, (answer, test) in exercises.items():
         exec(change(answer) if other == name else answer, space)
         try:
@@ -146,6 +149,55 @@ WRONG["6-gan"] = {
         ("F.softplus(-fake).mean(), -F", "F.softplus(fake).mean(), -F"),
         (", -F.softplus(fake)", ", F.softplus(fake)"),
         (".mean() + F", ".sum() + F"),
+    ],
+}
+WRONG["1-transfer-learning"] = {
+    "parameters-by-hand": [
+        ("9 * before * after + after", "9 * before * after"),
+        ("9 * before * after + after", "3 * before * after + after"),
+        ("widths[-1] * side * side", "widths[-1] * side"),
+        ("        before = after\n    return", "    return"),
+        ("+= before * after + after\n        before", "+= before * after\n        before"),
+    ],
+    "convolution-by-hand": [
+        ("weight[:, :, u, v]", "weight[:, :, 2 - u, 2 - v]"),
+        ("weight[:, :, u, v]", "weight[:, :, v, u]"),
+        ("bias[:, None, None]", "0 * bias[:, None, None]"),
+        ("(1, 1, 1, 1))", "(1, 1, 1, 1), value=1.0)"),
+        ("(1, 1, 1, 1))", "(0, 2, 0, 2))"),
+        (
+            '"kc,chw->khw", weight[:, :, u, v], window',
+            '"kc,chw->khw", weight[:, :, u, v], window[:1].expand_as(window)',
+        ),
+    ],
+    "average-by-hand": [
+        ("/ (height * width)", "/ height"),
+        ("/ (height * width)", ""),
+        ("total += maps[:, :, i, j]", "total = torch.maximum(total, maps[:, :, i, j])"),
+        ("total += maps[:, :, i, j]", "total += maps[:, :, i, j].relu()"),
+    ],
+    "unit-length-by-hand": [
+        ("np.sqrt((X[i] ** 2).sum())", "np.abs(X[i]).sum()"),
+        ("np.sqrt((X[i] ** 2).sum())", "(X[i] ** 2).sum()"),
+        ("np.sqrt((X[i] ** 2).sum())", "np.sqrt((X**2).sum())"),
+        ("if length > 0", "if True"),
+        ("X = X.copy()", "pass"),
+    ],
+    "svm-by-hand": [
+        ("cross_val_score(model, X, y, cv=5).mean()", "model.fit(X, y).score(X, y)"),
+        ("np.argmax", "np.argmin"),
+        (
+            "LinearSVC(C=best, random_state=0).fit(X, y), best",
+            "LinearSVC(random_state=0).fit(X, y), best",
+        ),
+        ("    return LinearSVC(C=best", "    best = max(Cs)\n    return LinearSVC(C=best"),
+    ],
+    "mcnemar-by-hand": [
+        ("2 * tail", "tail"),
+        ("min(1.0, 2 * tail / 2 ** (b + c))", "2 * tail / 2 ** (b + c)"),
+        ("min(b, c) + 1", "min(b, c)"),
+        ("2 ** (b + c)", "2 ** len(first_right)"),
+        ("(~first_right & second_right)", "(~first_right & ~second_right)"),
     ],
 }
 CASES = [

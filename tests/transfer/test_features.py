@@ -50,6 +50,24 @@ def test_overwriting_spares_what_was_asked_for_and_gives_the_network_back():
     assert not any(m.inplace for m in net.modules() if isinstance(m, nn.ReLU))
 
 
+def test_a_pool_for_each_layer(net, crop, photos):
+    pools = {"pool2": features.parts, "pool3": lambda maps: maps.amax((2, 3))}
+    found = features.extract(net, photos, crop, pools, batch_size=3)
+    assert found["pool2"].shape[:2] == (7, 6) and list(found) == ["pool2", "pool3"]
+    x = torch.stack([images.preprocess(photo, 64) for photo in photos])
+    expected = net.features(x, ["pool2", "pool3"])
+    np.testing.assert_allclose(found["pool3"], expected["pool3"].amax((2, 3)), atol=1e-5)
+    np.testing.assert_allclose(found["pool2"][:, 0], expected["pool2"].mean((2, 3)), atol=1e-5)
+
+
+def test_parts_tell_left_from_right_and_above_from_below():
+    maps = torch.zeros(1, 1, 4, 6)
+    maps[..., :2, 3:] = 1  # the upper right quarter
+    assert features.parts(maps)[0, :, 0].tolist() == pytest.approx(
+        [0.25, 0.75**0.5 / 2, 0, 1, 0, 0]
+    )
+
+
 def test_average_leaves_vectors_alone():
     maps = torch.arange(24.0).view(1, 2, 3, 4)
     assert features.average(maps).tolist() == [[5.5, 17.5]]

@@ -2,14 +2,11 @@
 
 import numpy as np
 import pytest
-import torch
 
-from practicals import jobs
-from practicals.data import images, pictures
+from practicals.data import pictures
 from practicals.data.pictures import ImageSet
-from practicals.networks import backbones
-from practicals.transfer import classifiers, features, finetune, study
-from practicals.transfer.classifiers import Search
+from practicals.transfer import classifiers, finetune, study
+from practicals.transfer.classifiers import Search, Task
 
 SEARCH = Search((0.1, 1.0, 10.0), folds=3)
 
@@ -31,74 +28,52 @@ def task():
     rng = np.random.default_rng(0)
     y = np.arange(90) % 3
     X = rng.normal(size=(90, 8)).astype(np.float32) + 2 * np.eye(8, dtype=np.float32)[y]
-    return X, (y, np.arange(60), np.arange(60, 90), SEARCH)
+    return X, Task(y, np.arange(60), np.arange(60, 90))
 
 
-@pytest.mark.parametrize("view", ["crop", "whole", "mirror", "large"])
-def test_bank_shows_the_pictures_as_asked(net, sets, view):
-    found = study.bank(net, sets[0], view, 64, 80)
-    transform = images.views(64, 80)[view]
-    expected = features.extract(net, sets[0].images, transform, ["pool3"])["pool3"]
-    assert tuple(found) == net.stages
-    np.testing.assert_array_equal(found["pool3"], expected)
+def test_a_layer_is_judged_by_its_normalised_features(task):
+    X, of = task
+    found = study.evaluate_layer(of, SEARCH, X, "l2")
+    rows = X / np.linalg.norm(X, axis=1, keepdims=True)
+    by_hand = classifiers.evaluate(classifiers.kernel(rows), of, SEARCH)
+    np.testing.assert_allclose(found.scores, by_hand.scores, atol=1e-5)
+    assert found.accuracy > 0.6
 
 
-def test_a_result_is_kept_for_its_network_its_pictures_and_its_settings(net, sets, monkeypatch):
-    calls = []
-    extract = features.extract
-    monkeypatch.setattr(features, "extract", lambda *a, **k: [calls.append(1), extract(*a, **k)][1])
-    torch.manual_seed(1)
-    other = backbones.build("smallvgg").eval().requires_grad_(False)
-    first = jobs.once(study.bank, net, sets[0], "whole", 64, 80)
-    again = jobs.once(study.bank, net, sets[0], "whole", 64, 80)
-    np.testing.assert_array_equal(first["pool1"], again["pool1"])
-    assert len(calls) == 1
-    asked = [
-        (other, sets[0], "whole", 64, 80),
-        (net, sets[1], "whole", 64, 80),
-        (net, sets[0], "mirror", 64, 80),
-        (net, sets[0], "whole", 72, 80),
-    ]
-    for arguments in asked:
-        jobs.once(study.bank, *arguments)
-    assert len(calls) == 5
+def test_a_split_chooses_inside_itself(task):
+    X, of = task
+    noise = np.random.default_rng(1).normal(size=(90, 8)).astype(np.float32)
+    kernels = {"noise": classifiers.kernel(noise), "signal": classifiers.kernel(X, "l2")}
+    found = study.choose_on_split(kernels, (0.5,), SEARCH, of)
+    tries = {
+        "signal": classifiers.evaluate(kernels["signal"], of, SEARCH),
+        "signal, Gaussian 0.5": classifiers.evaluate(
+            kernels["signal"].gaussian(0.5, of.train), of, SEARCH
+        ),
+    }
+    best = max(tries, key=lambda name: tries[name].cv_accuracy)
+    assert found.setting == best and found.accuracy == tries[best].accuracy
+    lying = Task(np.r_[of.y[:60], (of.y[60:] + 1) % 3], of.train, of.test)
+    assert study.choose_on_split(kernels, (0.5,), SEARCH, lying).setting == best
 
 
-def test_coarse_pictures_have_lost_their_detail(net, sets):
-    found = study.coarse(net, sets[0], "pool1", 16, 64)
-    shrink = lambda image: images.squash(images.squash(image, 16), 64)  # noqa: E731
-    blurred = [np.array(shrink(images.read(source))) for source in sets[0].images]
-    expected = features.extract(net, blurred, lambda image: image, ["pool1"])["pool1"]
-    np.testing.assert_array_equal(found, expected)
-
-
-def test_layer_kernel_and_split_agree(task):
-    X, (y, train, test, search) = task
-    by_layer = study.evaluate_layer(y, train, test, search, X, "l2")
-    K = classifiers.join([X], "l2", train)
-    by_kernel = study.evaluate_kernel(y, train, test, search, K)
-    np.testing.assert_array_equal(by_layer.scores, by_kernel.scores)
-    curved = study.evaluate_kernel(y, train, test, search, K, width=0.5)
-    by_hand = classifiers.evaluate(classifiers.rbf(K, 0.5, train), y, train, test, search)
-    np.testing.assert_array_equal(curved.scores, by_hand.scores)
-    for width, result in ((None, by_kernel), (0.5, curved)):
-        accuracy = study.split_accuracy([X], y, "l2", width, search, train, test)
-        assert accuracy == result.accuracy > 0.6
-    assert study.evaluate_kernel(y, train, test, search, K, rank=1).accuracy < by_kernel.accuracy
-
-
-def test_split_standardises_by_its_own_training_rows(task):
-    X, (y, train, test, search) = task
-    moved = X.copy()
-    moved[test] *= 1 + np.arange(30)[:, None]
-    K = classifiers.join([moved], "columns", train)
-    expected = classifiers.evaluate(K, y, train, test, search).accuracy
-    assert study.split_accuracy([moved], y, "columns", None, search, train, test) == expected
+def test_a_subset_trains_on_so_many_of_each_class(task, monkeypatch):
+    X, of = task
+    K, seen = classifiers.kernel(X), []
+    evaluate = classifiers.evaluate
+    monkeypatch.setattr(classifiers, "evaluate", lambda *a: [seen.append(a), evaluate(*a)][1])
+    study.subset_accuracy(K, of, SEARCH, 2, seed=1)
+    _, given, search = seen[0]
+    assert np.bincount(of.y[given.train]).tolist() == [2, 2, 2] and set(given.train) <= set(
+        of.train
+    )
+    assert search.folds == 2 and np.array_equal(given.test, of.test)
 
 
 @pytest.mark.parametrize("kind", study.HEADS)
 def test_heads_choose_c_on_training_samples_and_repeat(task, kind):
-    X, (y, train, test, _) = task
+    X, of = task
+    y, train, test = of.y, of.train, of.test
     one, two = (study.fit_head(kind, X[train], y[train], X[test], SEARCH, 300) for _ in range(2))
     assert one.C in SEARCH.C_grid and one.C == two.C
     assert (one.predicted == y[test]).mean() > 0.6
@@ -107,7 +82,8 @@ def test_heads_choose_c_on_training_samples_and_repeat(task, kind):
 
 def test_svm_draws_from_the_seed_of_the_search(task, monkeypatch):
     """With more features than samples the solver picks coordinates at random."""
-    X, (y, train, test, _) = task
+    X, of = task
+    y, train, test = of.y, of.train, of.test
     given, make = [], study.LinearSVC
     monkeypatch.setattr(study, "LinearSVC", lambda **k: [given.append(k), make(**k)][1])
     study.fit_head("svm", X[train], y[train], X[test], Search((1.0,), folds=3, seed=7))
@@ -115,7 +91,8 @@ def test_svm_draws_from_the_seed_of_the_search(task, monkeypatch):
 
 
 def test_unknown_head_is_refused(task):
-    X, (y, train, test, _) = task
+    X, of = task
+    y, train, test = of.y, of.train, of.test
     with pytest.raises(ValueError, match="expected one of"):
         study.fit_head("forest", X[train], y[train], X[test], SEARCH)
 
@@ -127,31 +104,29 @@ def test_fine_tune_holds_a_fifth_of_the_training_pictures_out(net, sets, monkeyp
     choose = finetune.choose_lr
 
     def spy(net, maps, y, held_out, *rest):
-        held.update(maps=len(maps[0]), index=held_out, labels=y)
+        held.update(maps=len(maps), index=held_out, labels=y)
         return choose(net, maps, y, held_out, *rest)
 
+    fit_tail, seeds = finetune.fit_tail, []
     monkeypatch.setattr(finetune, "choose_lr", spy)
+    monkeypatch.setattr(finetune, "fit_tail", lambda *a: [seeds.append(a[-1]), fit_tail(*a)][1])
     found = study.fine_tune(net, train, test, 64, plan)
     assert held["maps"] == len(train) and held["labels"].tolist() == train.y.tolist()
     np.testing.assert_array_equal(held["index"], classifiers.folds_of(train.y, 5, 3)[0])
     assert found.scores.shape == (3, len(test), 3) and len(found.tries) == 2
     assert found.lr == plan.lrs[int(np.argmax(found.tries))]
     assert (found.scores < 0).all()
-    assert len({run.tobytes() for run in found.scores}) == 3, "a seed each"
+    assert seeds == [3, 3, 0, 1, 2], "two step sizes, then a run for each seed"
 
 
-def test_from_scratch_watches_every_fifth_test_picture(sets):
-    train, test = sets
-    found = study.from_scratch("smallvgg", train, test, 64, epochs=2, seed=0)
-    assert found.train.shape == found.watched.shape == (2,)
-    assert round(found.watched[-1] * 4, 6) == round(found.watched[-1] * 4)
-    again = study.from_scratch("smallvgg", train, test, 64, epochs=2, seed=0)
-    assert found.accuracy == again.accuracy
-    np.testing.assert_array_equal(found.train, again.train)
+def test_multiply_adds_of_vgg16_are_the_published_ones():
+    assert round(study.multiply_adds("vgg16", 224) / 1e9, 2) == 15.47
+    conv = 64 * 64 * 9 * 3 * 16  # conv1_1 of the small VGG, whose first block has 16 maps
+    assert study.multiply_adds("smallvgg", 64) > conv
 
 
-def test_pixels_are_the_whole_picture(sets):
-    x = study.pixels(sets[0], 16)
-    assert x.shape == (30, 3, 16, 16) and x.dtype == torch.uint8
-    first = np.array(images.squash(images.read(sets[0].images[0]), 16))
-    np.testing.assert_array_equal(x[0].permute(1, 2, 0), first)
+def test_digits_are_balanced_and_disjoint():
+    train, test = study.digit_sets(False, 5, seed=0)
+    assert np.bincount(train.y).tolist() == [5] * 10 and np.bincount(test.y).tolist() == [10] * 10
+    shown = {image.tobytes() for image in train.images}
+    assert not shown & {image.tobytes() for image in test.images}

@@ -1,6 +1,6 @@
 """Features of many pictures: stream, decode beside the network, pool every layer in one pass."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from ..data.images import Source, stream
@@ -20,6 +21,16 @@ WEIGHTED = (nn.Conv2d, nn.Linear, nn.BatchNorm2d)
 def average(maps: torch.Tensor) -> torch.Tensor:
     """Average maps (n, c, h, w) over their positions to (n, c); vectors pass unchanged."""
     return maps.mean((2, 3)) if maps.ndim == 4 else maps
+
+
+def parts(maps: torch.Tensor) -> torch.Tensor:
+    """Pool maps (n, c, h, w) to (n, 6, c): average, deviation, and the averages of four quarters.
+
+    Quarters come in reading order; where a side is odd they share the middle line.
+    """
+    whole = torch.stack([maps.mean((2, 3)), maps.flatten(2).std(2, unbiased=False)], 1)
+    quarters = F.adaptive_avg_pool2d(maps, 2).flatten(2).transpose(1, 2)
+    return torch.cat([whole, quarters], 1)
 
 
 @contextmanager
@@ -57,26 +68,25 @@ def extract(
     net: Backbone,
     images: Sequence[Source],
     transform: Callable[[Image.Image], Image.Image],
-    layers: Iterable[str],
-    pool: Pool = average,
+    layers: Mapping[str, Pool] | Iterable[str],
     batch_size: int | None = None,
     label: str | None = None,
 ) -> dict[str, np.ndarray]:
-    """Return the pooled features of every picture at every named layer, float32 (n, d).
+    """Return the pooled features of every picture at every named layer, float32 (n, …).
 
-    ``transform`` turns a picture into one of the common size. Layers beyond the deepest named one
-    are not run.
+    ``transform`` turns a picture into one of the common size. ``layers`` may name a pool for each
+    layer; the default averages. Layers beyond the deepest named one are not run.
     """
-    layers = list(layers)
-    # Eight pictures' maps stay in a processor's cache; a GPU wants more at once.
-    batch_size = batch_size or (8 if net.normalise.mean.device.type == "cpu" else 64)
+    pools = dict(layers) if isinstance(layers, Mapping) else dict.fromkeys(layers, average)
+    # Sixteen pictures' maps stay in a processor's cache; a GPU wants more at once.
+    batch_size = batch_size or (16 if net.normalise.mean.device.type == "cpu" else 64)
     found: dict[str, np.ndarray] = {}
     done = 0
     bar = tqdm(total=len(images), desc=label or net.title, unit="img", leave=False)
-    with bar, overwriting(net, layers):
+    with bar, overwriting(net, pools):
         for pixels in stream(images, transform, batch_size):
-            for layer, output in net.features(as_input(net, pixels), layers).items():
-                pooled = pool(output.float()).cpu().numpy()
+            for layer, output in net.features(as_input(net, pixels), pools).items():
+                pooled = pools[layer](output.float()).cpu().numpy()
                 # One block for all pictures: small results kept one by one would pin the large
                 # buffers between them, and memory would grow with every picture.
                 if layer not in found:
@@ -84,4 +94,4 @@ def extract(
                 found[layer][done : done + len(pixels)] = pooled
             done += len(pixels)
             bar.update(len(pixels))
-    return {layer: found[layer] for layer in layers}
+    return {layer: found[layer] for layer in pools}

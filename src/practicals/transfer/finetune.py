@@ -1,6 +1,5 @@
 """Fine-tune the last block of a pretrained network on cached maps of the frozen block before it."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from copy import deepcopy
 from itertools import pairwise
@@ -11,8 +10,8 @@ from PIL import Image
 from torch import nn
 
 from ..data.images import Source, stream
-from ..networks.backbones import Backbone, as_input, build
-from ..networks.training import Epoch, fit, scores
+from ..networks.backbones import Backbone, as_input
+from ..networks.training import fit, scores
 from ..networks.zoo import NETWORKS, nearest
 from .features import overwriting
 
@@ -23,21 +22,19 @@ def maps_at(
     images: Sequence[Source],
     transform: Callable[[Image.Image], Image.Image],
     layer: str,
-    batch_size: int = 32,
+    batch_size: int = 16,
 ) -> torch.Tensor:
-    """Return a layer's maps of every picture and of its mirror image, (2, n, c, h, w) in float16.
+    """Return a layer's maps of every picture, (n, c, h, w) in float16.
 
     Half precision halves the memory; the tail sees them as float32 again.
     """
-    found, done = torch.empty(2, 0), 0
+    found, done = torch.empty(0), 0
     with overwriting(net, [layer]):
         for pixels in stream(images, transform, batch_size):
-            x = as_input(net, pixels)
-            for side, view in enumerate((x, x.flip(-1))):
-                maps = net.features(view, [layer])[layer].half().cpu()
-                if not done and not side:  # one block, so that nothing is held twice
-                    found = torch.empty(2, len(images), *maps.shape[1:], dtype=torch.float16)
-                found[side, done : done + len(pixels)] = maps
+            maps = net.features(as_input(net, pixels), [layer])[layer].half().cpu()
+            if not done:  # one block, so that nothing is held twice
+                found = torch.empty(len(images), *maps.shape[1:], dtype=torch.float16)
+            found[done : done + len(pixels)] = maps
             done += len(pixels)
     return found
 
@@ -93,25 +90,17 @@ def fit_tail(
     epochs: int,
     lr: float,
     seed: int,
-) -> tuple[nn.Sequential, list[Epoch]]:
-    """Train a fresh tail on maps (2, n, c, h, w), of a picture or its mirror image at random."""
+) -> nn.Sequential:
+    """Return a fresh tail trained on maps (n, c, h, w)."""
     torch.manual_seed(seed)
     head = tail(net, NETWORKS[net.name].cut, classes)
-    both = maps.transpose(0, 1)
-
-    def one_of_two(batch: torch.Tensor, rng: torch.Generator) -> torch.Tensor:
-        side = torch.randint(0, 2, (len(batch),), generator=rng)
-        return batch[torch.arange(len(batch)), side]
-
-    history = fit(
-        head, both, y, epochs, lr, 50, seed, augment=one_of_two, label=f"{net.title}'s last block"
-    )
-    return head, history
+    fit(head, maps, y, epochs, lr, 50, seed, label=f"{net.title}'s last block")
+    return head
 
 
 def tail_scores(head: nn.Module, maps: torch.Tensor) -> torch.Tensor:
-    """Return the log-probabilities (n, classes), averaged over the picture and its mirror image."""
-    return torch.stack([scores(head, view).log_softmax(1) for view in maps]).mean(0)
+    """Return the log-probabilities (n, classes)."""
+    return scores(head, maps).log_softmax(1)
 
 
 def choose_lr(
@@ -128,28 +117,10 @@ def choose_lr(
     rest = np.setdiff1d(np.arange(len(y)), held_out)
     classes, accuracies = int(y.max()) + 1, []
     for lr in lrs:
-        head, _ = fit_tail(net, maps[:, rest], y[rest], classes, epochs, lr, seed)
-        right = tail_scores(head, maps[:, held_out]).argmax(1) == y[held_out]
+        head = fit_tail(net, maps[rest], y[rest], classes, epochs, lr, seed)
+        right = tail_scores(head, maps[held_out]).argmax(1) == y[held_out]
         accuracies.append(right.float().mean().item())
     return lrs[int(np.argmax(accuracies))], accuracies
-
-
-def from_scratch(name: str, classes: int) -> nn.Sequential:
-    """Return a network's architecture with random weights for ``classes`` and any input size.
-
-    In front of the fully connected layers the maps are averaged to one position. Where the maps are
-    1 × 1 already, VGG16's own pool would only copy that position 49 times, so nothing is lost.
-    """
-    net = build(name)
-    steps = OrderedDict(net.steps.named_children())
-    if "fc6" in steps:
-        width = max(m.out_channels for m in net.steps.modules() if isinstance(m, nn.Conv2d))
-        steps["flatten"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        steps["fc6"] = nn.Linear(width, steps["fc6"].out_features)
-    fresh = nn.Sequential(OrderedDict(normalise=net.normalise, **steps))
-    parent, last, old = _last_weighted(fresh)
-    setattr(parent, last, _resized(old, classes))
-    return fresh
 
 
 def _resized(old: nn.Module, classes: int) -> nn.Module:

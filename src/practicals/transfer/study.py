@@ -1,6 +1,6 @@
 """The long loops of chapter 1, for ``jobs``: plain arrays out, all that they depend on in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,77 +9,58 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import LinearSVC
+from torch import nn
 
-from .. import runtime
-from ..data.images import squash, stream, views
+from ..data import digits
+from ..data.images import squash
 from ..data.pictures import ImageSet
-from ..networks import training
+from ..networks import backbones
 from ..networks.backbones import Backbone
 from ..networks.zoo import NETWORKS
-from . import classifiers, features, finetune
-from .classifiers import Result, Search
+from . import classifiers, finetune
+from .classifiers import Kernel, Result, Search, Task
 
 HEADS = ("svm", "softmax")
 
 
-def bank(
-    net: Backbone, pictures: ImageSet, view: str, size: int, large: int
-) -> dict[str, np.ndarray]:
-    """Return the averaged features (n, d) of every stage, with the pictures shown as ``view``.
-
-    ``size`` and ``large`` are the sides of the input, see ``images.views``.
-    """
-    transform = views(size, large)[view]
-    label = f"{net.title}, {view}"
-    return features.extract(net, pictures.images, transform, net.stages, label=label)
-
-
-def coarse(net: Backbone, pictures: ImageSet, layer: str, small: int, size: int) -> np.ndarray:
-    """Return a layer's features (n, d) of pictures shrunk to ``small`` pixels and enlarged."""
-
-    def blur(image: Image.Image) -> Image.Image:
-        return squash(squash(image, small), size)
-
-    return features.extract(net, pictures.images, blur, [layer])[layer]
-
-
-def evaluate_layer(
-    y: np.ndarray, train: np.ndarray, test: np.ndarray, search: Search, X: np.ndarray, norm: str
-) -> Result:
+def evaluate_layer(task: Task, search: Search, X: np.ndarray, norm: str) -> Result:
     """Return the least-squares classifier's result on features ``X`` (n, d) of one layer."""
-    K = classifiers.gram(classifiers.normalise(X, norm))
-    return classifiers.evaluate(K, y, train, test, search)
+    return classifiers.evaluate(classifiers.kernel(X, norm, task.train), task, search)
 
 
-def evaluate_kernel(
-    y: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
-    search: Search,
-    K: np.ndarray,
-    width: float | None = None,
-    rank: int | None = None,
-) -> Result:
-    """Return the result on a Gram matrix ``K`` (n, n), or on the Gaussian kernel made of it.
+@dataclass(frozen=True)
+class Choice:
+    """What a split chose by cross-validation on its own training samples, and how right it was."""
 
-    ``width`` is the Gaussian's; ``rank`` keeps the largest principal components only.
+    setting: str
+    cv_accuracy: float
+    accuracy: float
+
+
+def choose_on_split(
+    kernels: Mapping[str, Kernel], widths: Sequence[float], search: Search, task: Task
+) -> Choice:
+    """Choose kernel, Gaussian width (or none) and C on one split's training samples alone.
+
+    ``kernels`` are of all samples against all.
     """
-    K = K if width is None else classifiers.rbf(K, width, train)
-    return classifiers.evaluate(K, y, train, test, search, rank)
+    best = Choice("", -1.0, 0.0)
+    for name, K in kernels.items():
+        for width in (None, *widths):
+            curved = K if width is None else K.gaussian(width, task.train)
+            found = classifiers.evaluate(curved, task, search)
+            if found.cv_accuracy > best.cv_accuracy:
+                setting = name if width is None else f"{name}, Gaussian {width:g}"
+                best = Choice(setting, found.cv_accuracy, found.accuracy)
+    return best
 
 
-def split_accuracy(
-    blocks: Sequence[np.ndarray],
-    y: np.ndarray,
-    norm: str,
-    width: float | None,
-    search: Search,
-    train: np.ndarray,
-    test: np.ndarray,
-) -> float:
-    """Return the accuracy of the joined ``blocks`` on one split, everything fitted anew on it."""
-    K = classifiers.join(blocks, norm, train)
-    return evaluate_kernel(y, train, test, search, K, width).accuracy
+def subset_accuracy(K: Kernel, task: Task, search: Search, per_class: int, seed: int) -> Result:
+    """Return the result of training on ``per_class`` of each class's training samples only."""
+    places = classifiers.draw(task.y[task.train], per_class, seed)
+    folds = min(search.folds, per_class)
+    fewer = Search(search.C_grid, folds, search.repeats, search.seed)
+    return classifiers.evaluate(K, Task(task.y, task.train[places], task.test), fewer)
 
 
 @dataclass(frozen=True)
@@ -134,7 +115,7 @@ class Tuned:
 def fine_tune(net: Backbone, train: ImageSet, test: ImageSet, size: int, plan: Plan) -> Tuned:
     """Choose the step size on a fifth of the training pictures, then train on all, once per seed.
 
-    The pictures are shown whole, squeezed to a square of ``size`` pixels, or mirrored.
+    The pictures are shown whole, squeezed to a square of ``size`` pixels.
     """
 
     def whole(image: Image.Image) -> Image.Image:
@@ -142,54 +123,45 @@ def fine_tune(net: Backbone, train: ImageSet, test: ImageSet, size: int, plan: P
 
     # One pass, since the rounding of a picture's maps may depend on its neighbours in the batch.
     maps = finetune.maps_at(net, [*train.images, *test.images], whole, NETWORKS[net.name].cut)
-    of_train, of_test = maps.split([len(train), len(test)], 1)
+    of_train, of_test = maps.split([len(train), len(test)])
     labels, classes = torch.from_numpy(train.y), len(train.classes)
     held = classifiers.folds_of(train.y, 5, plan.seed)[0]
     lr, tries = finetune.choose_lr(net, of_train, labels, held, plan.lrs, plan.epochs, plan.seed)
     scores = []
     for seed in plan.seeds:
-        head, _ = finetune.fit_tail(net, of_train, labels, classes, plan.epochs, lr, seed)
+        head = finetune.fit_tail(net, of_train, labels, classes, plan.epochs, lr, seed)
         scores.append(finetune.tail_scores(head, of_test).numpy())
     return Tuned(np.stack(scores), lr, tuple(tries))
 
 
-@dataclass(frozen=True)
-class Scratch:
-    """A network trained from random weights: accuracies by epoch, and the last on all test data."""
+def multiply_adds(name: str, side: int) -> int:
+    """Return the multiplications of one picture of ``side`` pixels through a whole network.
 
-    train: np.ndarray
-    watched: np.ndarray
-    """On every fifth test picture; shown, never used."""
-    accuracy: float
+    Convolutions and linear layers are counted, as in the literature; nothing is computed.
+    """
+    total = 0
 
+    def count(module: nn.Module, _: object, output: torch.Tensor) -> None:
+        nonlocal total
+        total += output.numel() * module.weight[0].numel()
 
-def from_scratch(
-    name: str, train: ImageSet, test: ImageSet, size: int, epochs: int, seed: int
-) -> Scratch:
-    """Train a network's architecture from He initialisation on small whole pictures."""
-    runtime.seed_everything(seed)
-    net = training.he_initialise(finetune.from_scratch(name, len(train.classes)))
-    x, x_test = pixels(train, size), pixels(test, size)
-    labels, labels_test = torch.from_numpy(train.y), torch.from_numpy(test.y)
-    history = training.fit(
-        net.to(runtime.device()),
-        x,
-        labels,
-        epochs,
-        0.01,
-        50,
-        seed,
-        augment=training.flip_and_shift,
-        label="from scratch",
-        validation=(x_test[::5], labels_test[::5]),
-    )
-    return Scratch(
-        np.array([epoch.train_accuracy for epoch in history]),
-        np.array([epoch.validation_accuracy for epoch in history]),
-        training.accuracy(net, x_test, labels_test),
-    )
+    net = backbones.build(name, "meta").eval()
+    for module in net.steps.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            module.register_forward_hook(count)
+    net.steps(torch.empty(1, 3, side, side, device="meta"))
+    return total
 
 
-def pixels(pictures: ImageSet, size: int) -> torch.Tensor:
-    """Return whole pictures squeezed to a square, uint8 of shape (n, 3, size, size)."""
-    return torch.cat(list(stream(pictures.images, lambda image: squash(image, size), 256)))
+def digit_sets(real: bool, per_class: int, seed: int) -> tuple[ImageSet, ImageSet]:
+    """Return handwritten digits, ``per_class`` of each for training and twice as many for the test.
+
+    MNIST, or scikit-learn's small digits in the sample profile.
+    """
+    x, y, x_test, y_test = digits.mnist() if real else digits.small_digits()
+    names = tuple(map(str, range(10)))
+    sets = []
+    for pixels, labels, count in ((x, y, per_class), (x_test, y_test, 2 * per_class)):
+        index = classifiers.draw(labels, count, seed)
+        sets.append(ImageSet(list(pixels[index]), labels[index].astype(np.int64), names))
+    return sets[0], sets[1]
