@@ -10,7 +10,6 @@ from practicals import jobs, stats
 from practicals.classvis import ascent, atlas, controls, plots, study, summary, variations
 from practicals.networks import backbones, training
 
-
 TINY = ascent.PUBLISHED.but(steps=3)
 CASES = study.Cases((1, 4, 5), (0, 1), 16)
 
