@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from practicals import jobs
+from practicals import jobs, stats
 from practicals.classvis import ascent, atlas, controls, plots, study, summary, variations
 from practicals.networks import backbones, training
 
@@ -242,12 +242,41 @@ def test_keys_and_settings():
     assert summary.rows_of(flat)["l2/0.01"] == "l2_0_01"
     assert summary.factor(flat, "l2") == {"0.01": 1, "0": 2}
     judged = {5: {"probability": np.array([0.0, 1.0])}, 2: {"probability": np.array([0.0, 0.0])}}
-    shown = summary.over_steps(judged, ("probability",))
+    shown = summary.over_steps(judged, study.Cases((1, 2), (0,), 8), ("probability",))
     steps, means, errors = shown["probability"]
     assert steps == [2, 5] and means.tolist() == [0, 0.5]
     assert errors[1] == pytest.approx(np.std([0, 1], ddof=1) / 2**0.5)
-    assert summary.extremes(np.array([3, 1, 2, 0]), 1).tolist() == [3, 0]
-    assert summary.means_and_errors({"a": {"k": np.array([1.0, 3.0])}}, "k") == {"a": (2.0, 1.0)}
+    # Two seeds of two classes: the error is that of the classes' means, 2 and 4.
+    pairs, found = study.Cases((1, 2), (0, 1), 8), {"a": {"k": np.array([1.0, 3.0, 3.0, 5.0])}}
+    assert summary.means_and_errors(found, "k", pairs) == {"a": (3.0, 1.0)}
+
+
+def test_extremes_are_of_different_classes():
+    values, labels = np.array([0.0, 0.1, 0.9, 0.2, 0.8, 0.7]), [1, 1, 1, 2, 3, 3]
+    assert summary.extremes(values, labels, 1) == [0, 4], "class 1 is shown already"
+    assert len(summary.extremes(values, labels, 5)) == 3
+
+
+def test_judges_that_disagree():
+    said = {"a/probability": np.array([0.9, 0.9, 0.0]), "b/probability": np.array([0.05, 0.8, 0])}
+    assert summary.split(said, ["a", "b"]).tolist() == [True, False, False]
+
+
+def test_what_never_rose_is_idle():
+    values = np.array([[0.0, 1.0, 5.0], [0.0, 2.0, 9.0], [0.0, 3.0, 4.0]])
+    assert summary.idle(values).tolist() == [True, False, True]
+    assert summary.idle(np.r_[np.zeros((10, 1)), np.ones((10, 1))]).tolist() == [False]
+
+
+def test_tests_are_told_after_holm():
+    tests = {
+        name: stats.Test("t", effect, 0, 0, 9, p)
+        for name, effect, p in (("a", -0.1, 0.01), ("b", 0.2, 0.03), ("c", 0.0, 0.5))
+    }
+    assert summary.adjusted(tests) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.5})
+    text = summary.told(tests)
+    assert "3 tests: a (−10.0 points, p = 0.030). Not significant: b (+20.0" in text
+    assert "Not significant: none." in summary.told({"a": tests["a"]})
 
 
 def test_figures_and_frames_are_drawn_and_not_saved(tmp_path, monkeypatch):
@@ -257,7 +286,8 @@ def test_figures_and_frames_are_drawn_and_not_saved(tmp_path, monkeypatch):
     line = ([1, 2], np.array([0.1, 0.2]), np.array([0.01, 0.02]))
     drawn = [
         plots.grid([[pictures[0], (pictures[1], "text"), None]], ["a", "b", "c"], ["row"]),
-        plots.pairs(pictures, pictures, list("abcde"), ("up", "down"), 3),
+        plots.stacks({"up": pictures, "middle": pictures, "down": pictures}, list("abcde"), 3),
+        plots.grid([[(pictures[0], "two\nlines")]], widest=2.0),
         plots.effects({"l2": {"0": (0.1, 0.01), "1": (0.2, 0.02)}}, "probability"),
         plots.over_steps({"probability": {"a": line, "b": line}}),
         plots.spreads({"a": rng.random(6) + 0.1}, "probability", log=True),
@@ -267,9 +297,11 @@ def test_figures_and_frames_are_drawn_and_not_saved(tmp_path, monkeypatch):
         figure.canvas.draw()
         assert figure.axes
     plots.show(torch.rand(2, 3, 8, 8), ["a", "b"])
-    film = plots.frames([pictures, pictures[::-1]], 2, 4, 3)
-    assert len(film) == 8 and film[0].shape == (16, 36, 3)
-    np.testing.assert_array_equal(film[0][::2, :16:2], pictures[0])
+    film = plots.frames([pictures, pictures[::-1]], [list("abcde")] * 2, 2, 4, 3)
+    assert len(film) == 8 and film[0].shape == (16 + 14, 36, 3)
+    assert film[0][16:].min() < 255, "the step is written below"
+    assert plots.spread_out(24, 5) == [0, 6, 12, 17, 23] and plots.spread_out(2, 5) == [0, 1]
+    np.testing.assert_array_equal(film[0][:16:2, :16:2], pictures[0])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -117,7 +117,7 @@ WIDER = OLAH.but(
     ),
     lr=0.02,
 )
-"""Olah's recipe with transforms twice as wide and shorter steps: it carries over further."""
+"""Olah's recipe with transforms twice as wide and shorter steps: the variant of this project."""
 RECIPES = {"default": PUBLISHED, "yosinski": YOSINSKI, "olah": OLAH, "wider": WIDER}
 
 

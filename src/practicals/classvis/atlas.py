@@ -14,7 +14,8 @@ from ..networks.backbones import Backbone
 from ..networks.gradients import differentiating
 from . import ascent
 from .ascent import Recipe
-from .objectives import Channel, outputs_of
+from .objectives import outputs_of
+from .rectifiers import Joined, before_relu, up_to
 from .study import Found, as_bytes, as_pictures
 
 
@@ -27,11 +28,11 @@ def means(net: Backbone, x: torch.Tensor, layer: str, size: int = 25) -> torch.T
 
 
 def chosen(net: Backbone, layer: str, count: int, seed: int) -> tuple[int, ...]:
-    """Return ``count`` random channels of a layer."""
+    """Return ``count`` random channels of a layer, drawn for each layer anew."""
     with differentiating(net), torch.no_grad():
         probe = torch.zeros(1, 3, 64, 64).to(net.normalise.mean)
         channels = outputs_of(net, probe, (layer,))[layer].shape[1]
-    drawn = np.random.default_rng(seed).permutation(channels)[:count]
+    drawn = np.random.default_rng([seed, net.layers.index(layer)]).permutation(channels)[:count]
     return tuple(int(channel) for channel in drawn)
 
 
@@ -56,10 +57,12 @@ def explore(
 
     ``pictures`` (k, 3, side, side) uint8; ``best`` (k, 3) the pictures of ``x`` that excite it
     most, the strongest first; ``made`` (k,) and ``found`` (k, 3) the channel's means; ``real``
-    (k, n) those of all of ``x``. ``x`` (n, 3, side, side) has the size of the pictures.
+    (k, n) those of all of ``x``. ``x`` (n, 3, side, side) has the size of the pictures. What climbs
+    is the channel's mean before its ReLU, and ``values`` (steps, k) are its; all others are means
+    of what the layer passes on.
     """
-    seeds = tuple(range(len(channels)))
-    made = ascent.run(net, Channel(layer, channels), recipe, seeds, side)
+    seeds, goal = tuple(range(len(channels))), Joined(before_relu(net, layer), channels)
+    made = ascent.run(up_to(net, layer), goal, recipe, seeds, side)
     values = as_bytes(made.pictures)
     real = means(net, x, layer)[:, list(channels)].T
     own = means(net, as_pictures(values), layer)[range(len(channels)), list(channels)]
@@ -70,6 +73,7 @@ def explore(
         "found": best.values.numpy(),
         "made": own.numpy(),
         "real": real.numpy(),
+        "values": made.values.numpy(),
     }
 
 

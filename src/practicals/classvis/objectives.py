@@ -81,7 +81,7 @@ class Probability(Score):
         return super().__call__({OUTPUT: outputs[OUTPUT].flatten(1).log_softmax(1)})
 
 
-def _channels(maps: torch.Tensor, layer: str, wanted: Sequence[int]) -> torch.Tensor:
+def channel_of(maps: torch.Tensor, layer: str, wanted: Sequence[int]) -> torch.Tensor:
     """Return channel ``wanted[i]`` of picture i, flattened (n, positions); raise ValueError."""
     if len(wanted) != len(maps):
         raise ValueError(f"{len(wanted)} channels for {len(maps)} pictures")
@@ -105,7 +105,7 @@ class Channel(Objective):
 
     def __call__(self, outputs: Outputs) -> torch.Tensor:
         """Return the means (n,)."""
-        return _channels(outputs[self.layer], self.layer, self.channels).mean(1)
+        return channel_of(outputs[self.layer], self.layer, self.channels).mean(1)
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ class Unit(Channel):
         """Return the middle values (n,)."""
         maps = outputs[self.layer]
         if maps.ndim != 4:
-            return _channels(maps, self.layer, self.channels)[:, 0]
+            return channel_of(maps, self.layer, self.channels)[:, 0]
         middle = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]
-        return _channels(middle, self.layer, self.channels)[:, 0]
+        return channel_of(middle, self.layer, self.channels)[:, 0]
 
 
 @contextmanager

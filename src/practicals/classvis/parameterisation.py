@@ -158,12 +158,18 @@ def fourier(
     return params, lambda: _mixed(matrix, from_spectrum(params, decay)).sigmoid()
 
 
-def squashed(rngs: Rngs, side: int, start: torch.Tensor | None = None, spread: float = 0.5) -> Made:
-    """Return pixels before a sigmoid, without frequencies or colours: ``fourier``'s own control."""
-    start = _checked(side, rngs, start)
+def squashed(
+    rngs: Rngs, side: int, start: torch.Tensor | None = None, spread: float = 0.01
+) -> Made:
+    """Return pixels of decorrelated planes as parameters: ``fourier``'s control.
+
+    The start, the mixing of colours and the sigmoid are ``fourier``'s, with the same picture from
+    the same seed; only what a step moves differs. ``params`` is (n, 3, side, side).
+    """
+    start, matrix = _checked(side, rngs, start), mixing()
     if start is not None:
-        params = start.clamp(MARGIN, 1 - MARGIN).logit()
+        params = _mixed(matrix.inverse(), start.clamp(MARGIN, 1 - MARGIN).logit())
     else:
-        params = spread * _noise(rngs, 3, side, side)
+        params = from_spectrum(spread * _noise(rngs, 3, side, side // 2 + 1, 2))
     params = params.requires_grad_()
-    return params, params.sigmoid
+    return params, lambda: _mixed(matrix, params).sigmoid()

@@ -7,13 +7,14 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
 
 from ..figures import PALETTE, TEXT_WIDTH
 from .ascent import Watch
 
 Titled = tuple[np.ndarray, str]
 MARKERS = "os^Dv<>p"
-WIDEST = 1.6
+WIDEST = 1.2
 """Of one picture in a grid, in inches: small pictures gain nothing by more."""
 
 
@@ -37,11 +38,13 @@ def grid(
     cells: Sequence[Sequence[np.ndarray | Titled | None]],
     columns: Sequence[str] = (),
     rows: Sequence[str] = (),
+    widest: float = WIDEST,
 ) -> Figure:
-    """Draw pictures (H, W, 3) in rows; a cell may carry a line of text below it."""
-    width = min(TEXT_WIDTH / len(cells[0]), WIDEST)
-    below = any(isinstance(cell, tuple) for row in cells for cell in row)
-    size = (width * len(cells[0]), (width + 0.16 * below) * len(cells) + 0.25)
+    """Draw pictures (H, W, 3) in rows, at most ``widest`` inches each; a cell may carry text."""
+    width = min(TEXT_WIDTH / len(cells[0]), widest)
+    texts = [cell[1] for row in cells for cell in row if isinstance(cell, tuple)]
+    below = max((text.count("\n") + 1 for text in texts), default=0)
+    size = (width * len(cells[0]), (width + 0.14 * below) * len(cells) + 0.25)
     fig, axes = plt.subplots(
         len(cells), len(cells[0]), figsize=size, squeeze=False, layout="constrained"
     )
@@ -56,17 +59,20 @@ def grid(
     return fig
 
 
-def pairs(
-    first: np.ndarray, second: np.ndarray, names: Sequence[str], rows: Sequence[str], columns: int
-) -> Figure:
-    """Draw two pictures of each class one above the other, ``columns`` classes in a line."""
+def stacks(films: Mapping[str, np.ndarray], names: Sequence[str], columns: int) -> Figure:
+    """Draw the pictures of each class one above the other, ``columns`` classes in a line.
+
+    ``films`` maps the title of a row to its pictures (classes, H, W, 3).
+    """
     cells: list[list[np.ndarray | Titled | None]] = []
     for begin in range(0, len(names), columns):
         part = range(begin, min(begin + columns, len(names)))
         blank = [None] * (columns - len(part))
-        cells.append([*(first[i] for i in part), *blank])
-        cells.append([*((second[i], names[i][:20]) for i in part), *blank])
-    return grid(cells, (), list(rows) * (len(cells) // 2))
+        for number, film in enumerate(films.values(), 1):
+            named = number == len(films)
+            row = [(film[i], names[i][:20]) if named else film[i] for i in part]
+            cells.append([*row, *blank])
+    return grid(cells, (), list(films) * (len(cells) // len(films)))
 
 
 def show(x: torch.Tensor, titles: Sequence[str] = ()) -> None:
@@ -103,7 +109,9 @@ def over_steps(
     panels: Mapping[str, Mapping[str, tuple[Sequence[int], np.ndarray, np.ndarray]]],
 ) -> Figure:
     """Draw one panel per score, one line per recipe over its steps, with standard errors."""
-    fig, axes = plt.subplots(1, len(panels), figsize=(TEXT_WIDTH, 2.7), squeeze=False)
+    fig, axes = plt.subplots(
+        1, len(panels), figsize=(TEXT_WIDTH, 2.9), squeeze=False, layout="constrained"
+    )
     for ax, (title, lines) in zip(axes[0], panels.items(), strict=True):
         marked = zip(lines.items(), MARKERS, PALETTE, strict=False)
         for (name, (steps, means, errors)), marker, colour in marked:
@@ -112,18 +120,21 @@ def over_steps(
             )
         ax.set(title=title, xlabel="steps", xscale="log", ylim=(0, None))
         ax.grid(alpha=0.3)
-    axes[0][0].legend()
+    # Above the panels: inside, it would lie on an error bar.
+    handles, titles = axes[0][0].get_legend_handles_labels()
+    fig.legend(handles, titles, loc="outside upper center", ncols=len(titles))
     return fig
 
 
 def spreads(values: Mapping[str, np.ndarray], xlabel: str, log: bool = False) -> Figure:
-    """Draw one row of dots per name, a dot per picture, and the row's mean as a bar."""
+    """Draw a row of dots per name, a dot per picture, its mean as a bar, its median as a ring."""
     fig, ax = plt.subplots(figsize=(TEXT_WIDTH, 0.33 * len(values) + 0.7))
     for row, found in enumerate(values.values()):
         # The golden ratio spreads dots evenly without chance.
         height = row + 0.5 * ((np.arange(len(found)) * 0.618) % 1 - 0.5)
         ax.plot(found, height, ".", ms=5, alpha=0.6, color=PALETTE[0], mew=0)
         ax.plot([np.mean(found)] * 2, [row - 0.38, row + 0.38], color=PALETTE[1], lw=2)
+        ax.plot(np.median(found), row, "o", ms=8, mfc="none", mec="black", mew=1.2)
     ax.set_yticks(range(len(values)), list(values))
     ax.set(xlabel=xlabel, ylim=(len(values) - 0.5, -0.5))
     if log:
@@ -137,13 +148,33 @@ def enlarged(frame: np.ndarray, factor: int) -> np.ndarray:
     return frame.repeat(factor, 0).repeat(factor, 1)
 
 
+def labelled(frame: np.ndarray, text: str, height: int = 14) -> np.ndarray:
+    """Return a picture (H, W, 3) uint8 with a line of text below it, on white."""
+    below = Image.new("RGB", (frame.shape[1], height), "white")
+    ImageDraw.Draw(below).text((2, 1), text, fill="black")
+    return np.concatenate([frame, np.asarray(below)])
+
+
+def spread_out(count: int, most: int) -> list[int]:
+    """Return at most ``most`` places from 0 to ``count`` - 1, the first and the last among them."""
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(most, count))})
+
+
 def frames(
-    films: Sequence[np.ndarray], factor: int = 2, gap: int = 4, hold: int = 6
+    films: Sequence[np.ndarray],
+    labels: Sequence[Sequence[str]],
+    factor: int = 2,
+    gap: int = 4,
+    hold: int = 4,
 ) -> list[np.ndarray]:
-    """Return the frames of several films (steps, H, W, 3) uint8 side by side, the last one held."""
+    """Return the frames of several films (steps, H, W, 3) uint8 side by side, the last one held.
+
+    ``labels`` holds, per film, the text below each of its frames.
+    """
     found = []
     for step in range(len(films[0])):
-        tiles = [enlarged(film[step], factor) for film in films]
+        pairs = zip(films, labels, strict=True)
+        tiles = [labelled(enlarged(film[step], factor), text[step]) for film, text in pairs]
         bar = np.full((tiles[0].shape[0], gap, 3), 255, np.uint8)
         row = [tiles[0]]
         for tile in tiles[1:]:
@@ -154,7 +185,7 @@ def frames(
 
 def strip(films: Mapping[str, np.ndarray], steps: Sequence[int], most: int = 7) -> Figure:
     """Draw films (steps, H, W, 3) as rows of at most ``most`` frames: the still of an animation."""
-    places = np.unique(np.linspace(0, len(steps) - 1, min(most, len(steps))).round().astype(int))
+    places = spread_out(len(steps), most)
     cells = [[film[i] for i in places] for film in films.values()]
     return grid(cells, [f"step {steps[i]}" for i in places], list(films))
 

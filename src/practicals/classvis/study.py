@@ -18,6 +18,7 @@ from ..networks.gradients import input_gradient
 from . import ascent, controls, scores
 from .ascent import Recipe
 from .objectives import Score
+from .rectifiers import unrectified
 
 Found = dict[str, np.ndarray]
 NAMED = ("wombat", "bee eater", "snail", "hay")
@@ -111,9 +112,9 @@ def climb(
     """Return ``pictures`` and ``start`` (n, 3, side, side) uint8 and ``values`` (steps, n).
 
     ``frames`` (steps kept, n, 3, side, side) holds the pictures at the steps ``keep``, and
-    ``outward`` (n,) is ``outward_share`` at the end.
+    ``outward`` (n,) is ``outward_share`` at the end. Scores are those of ``unrectified``.
     """
-    frames = ascent.Frames(keep)
+    frames, net = ascent.Frames(keep), unrectified(net)
     found = ascent.run(net, Score(labels), recipe, numbers, side, start, frames)
     y = torch.tensor(labels)
     kept = [as_bytes(frames.kept[step]) for step in keep if step in frames.kept]

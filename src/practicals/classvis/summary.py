@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..stats import Test, against, clustered, correlation
+from ..stats import Test, against, clustered, correlation, holm
 from .study import Cases, Found
 
 SCORES = {
-    "probability": "held-out probability",
-    "hit": "held-out top-5 rate",
+    "probability": "probability of the judges",
+    "hit": "top-5 of the judges",
     "variation": "total variation",
-    "clipped": "clipped share",
-    "distance": "distance to the start",
-    "fast": "share of high frequencies",
+    "clipped": "clipped",
+    "distance": "distance",
+    "fast": "high frequencies",
 }
 """Key of a score, and its title."""
 
@@ -42,26 +42,31 @@ def excess(values: np.ndarray, cases: Cases, reference: float) -> Test:
     return against(by_class(filled, cases), reference)
 
 
+def mean_and_error(values: np.ndarray, cases: Cases) -> tuple[float, float]:
+    """Return the mean over pictures and its standard error over classes, which are independent."""
+    each = by_class(values, cases)
+    return float(each.mean()), float(each.std(ddof=1) / len(each) ** 0.5)
+
+
 def over_steps(
-    judged: Mapping[int, Found], scores: Sequence[str] = ("probability", "variation")
+    judged: Mapping[int, Found],
+    cases: Cases,
+    scores: Sequence[str] = ("probability", "variation"),
 ) -> dict[str, tuple[list[int], np.ndarray, np.ndarray]]:
-    """Return score → steps, means and standard errors."""
+    """Return score → steps, means and standard errors over classes."""
     steps = sorted(judged)
     shown = {}
     for score in scores:
-        values = [judged[step][score] for step in steps]
-        means = np.array([v.mean() for v in values])
-        errors = np.array([v.std(ddof=1) / len(v) ** 0.5 for v in values])
-        shown[score] = (steps, means, errors)
+        found = [mean_and_error(judged[step][score], cases) for step in steps]
+        shown[score] = (steps, *map(np.array, zip(*found, strict=True)))
     return shown
 
 
-def means_and_errors(found: Mapping[str, Found], score: str) -> dict[str, tuple[float, float]]:
-    """Return setting → mean of a score and its standard error over pictures."""
-    return {
-        name: (float(one[score].mean()), float(one[score].std(ddof=1) / len(one[score]) ** 0.5))
-        for name, one in found.items()
-    }
+def means_and_errors(
+    found: Mapping[str, Found], score: str, cases: Cases
+) -> dict[str, tuple[float, float]]:
+    """Return setting → mean of a score and its standard error over classes."""
+    return {name: mean_and_error(one[score], cases) for name, one in found.items()}
 
 
 def factor(judged: Mapping[str, Found], name: str) -> dict[str, Found]:
@@ -81,10 +86,47 @@ def rows_of(keys: Sequence[str]) -> dict[str, str]:
     return {key: part.replace("__", "_") for key, part in clean.items()}
 
 
-def extremes(values: np.ndarray, count: int) -> np.ndarray:
-    """Return the places of the ``count`` lowest and the ``count`` highest values."""
-    order = values.argsort()
-    return np.r_[order[:count], order[::-1][:count]]
+def extremes(values: np.ndarray, labels: Sequence[int], count: int) -> list[int]:
+    """Return the places of ``count`` low and of ``count`` high values, all of different classes."""
+    order, chosen, used = values.argsort(kind="stable"), [], set()
+    for ordered in (order, order[::-1]):
+        wanted = len(chosen) + count
+        for place in ordered:
+            if len(chosen) < wanted and labels[place] not in used:
+                chosen.append(int(place))
+                used.add(labels[place])
+    return chosen
+
+
+def split(judged: Found, names: Sequence[str], sure: float = 0.5, doubt: float = 0.1) -> np.ndarray:
+    """Return for each picture whether one judge is ``sure`` of the class and another is not."""
+    said = np.stack([judged[f"{name}/probability"] for name in names])
+    return (said.max(0) > sure) & (said.min(0) < doubt)
+
+
+def idle(values: np.ndarray) -> np.ndarray:
+    """Return for each picture whether its objective never rose, (n,) of True and False.
+
+    ``values`` (steps, n) holds the objective at every step. It rose if its mean over the last tenth
+    of the steps is above its value at the first one.
+    """
+    return values[-max(1, len(values) // 10) :].mean(0) <= values[0]
+
+
+def adjusted(tests: Mapping[str, Test]) -> dict[str, float]:
+    """Return name → p-value after Holm's correction over ``tests``."""
+    return dict(zip(tests, map(float, holm([one.p for one in tests.values()])), strict=True))
+
+
+def told(tests: Mapping[str, Test], level: float = 0.05) -> str:
+    """Return in words which differences of probabilities are significant, and which are not."""
+    p = adjusted(tests)
+    parts = {True: [], False: []}
+    for name, one in tests.items():
+        effect = f"{100 * one.effect:+.1f}".replace("-", "−")
+        parts[p[name] < level].append(f"{name} ({effect} points, p = {p[name]:.3f})")
+    yes, no = (", ".join(parts[found]) or "none" for found in (True, False))
+    return f"Significant after Holm over {len(tests)} tests: {yes}. Not significant: {no}."
 
 
 def beaten(made: np.ndarray, real: np.ndarray) -> tuple[int, int]:
