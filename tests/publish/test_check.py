@@ -71,6 +71,8 @@ def publish(root):
 def write_ledger(root, effect=1.0):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRACTICALS_STAGING", str(root))
+        (root / "data/models").mkdir(parents=True, exist_ok=True)
+        (root / "data/models/net.pt").write_bytes(b"weights")
         book = ledger.Ledger(STEM)
         book.record("best", 0.93, std=0.01, n=10)
         book.record("images", 5, unit="count")
@@ -166,6 +168,10 @@ def duplicate_id(root):
 
 NOTEBOOK, LEDGER = f"notebooks/{STEM}.ipynb", f"report/generated/{STEM}.json"
 FIGURE, TABLE = f"figures/{STEM}-curve.pdf", f"report/generated/{STEM}-layers.tex"
+COMPARISON = {
+    "chapter": STEM, "ours": "none", "what": "a", "value": 1, "shown": "1", "cite": "a2020",
+    "protocol": "b", "better": "",
+}  # fmt: skip
 BREAKS = {
     "cell changed": (lambda r: edit_cell(r, source="print('ho')"), NOTEBOOK, "is stale"),
     "no stamp": (lambda r: write_notebook(r), NOTEBOOK, "never been rendered"),
@@ -195,6 +201,16 @@ BREAKS = {
         NOTEBOOK, "no readable notebook"),
     "output removed": (lambda r: edit_cell(r, outputs=[]), NOTEBOOK, "did not write"),
     "output edited": (shows("95 %"), NOTEBOOK, "did not write"),
+    "comparison without a number": (
+        add("report/published.json", json.dumps({"comparisons": [COMPARISON]}).encode()),
+        f"{STEM}: none", "not among the values"),
+    "main claim that is gone": (
+        add("report/published.json", b'{"claims": {"5-domain-adaptation": ["gone"]}}'),
+        f"{STEM}: gone", "not among the claims"),
+    "network gone": (remove("data/models/net.pt"), "data/models/net.pt", "is missing"),
+    "network altered": (add("data/models/net.pt"), "data/models/net.pt", "not the file"),
+    "network of nobody": (add("data/models/other.pt"), "data/models/other.pt", "orphan"),
+    "another seed": (lambda r: edit_ledger(r, seed=7), LEDGER, "comes from seed 7"),
     "figure gone": (remove(FIGURE), FIGURE, "is missing"),
     "figure repainted": (add(FIGURE), FIGURE, "not the file"),
     "picture empty": (add(f"figures/{STEM}-curve.png", b""), f"{STEM}-curve.png", "not the file"),

@@ -17,8 +17,8 @@ from typing import Any
 from nbformat import NotebookNode
 
 from practicals import fingerprint, paths, profile
+from practicals.publish import appendix, cleaning, numerals, render, report, style
 from practicals.publish import claims as claims_of
-from practicals.publish import cleaning, numerals, render, report, style
 
 HEAVY = 5_000_000
 """Bytes a tracked file may have."""
@@ -271,13 +271,24 @@ def _numbers(ledgers: Ledgers) -> Iterator[Problem]:
             name = f"\\{use.macro}{{{use.stem}}}{{{use.name}}}"
             remedy = "record the key (with std= for \\respm, n= for \\resn), or correct its name"
             yield Problem(name, f"is used in {use.file}, but not in the ledger", remedy)
-    used = {(use.stem, use.name) for use in uses}
+    used = {(use.stem, use.name) for use in uses} | set(appendix.uses())
     for stem, ledger in ledgers.items():
         in_tables = {key for table in ledger["tables"].values() for key in table["keys"]}
         for key in ledger["values"]:
             if key not in in_tables and (stem, key) not in used:
                 remedy = "use it in the chapter or in a table, or do not record it"
                 yield Problem(f"{stem}: {key}", "is recorded, but the report never uses it", remedy)
+
+
+def _published(ledgers: Ledgers) -> Iterator[Problem]:
+    """Yield numbers and claims that ``published.json`` names and no ledger has."""
+    named = [(stem, key, "values") for stem, key in appendix.uses()]
+    chosen = appendix.published().get("claims", {})
+    named += [(stem, key, "claims") for stem, keys in chosen.items() for key in keys]
+    for stem, key, kind in named:
+        if stem in ledgers and key not in ledgers[stem].get(kind, {}):
+            what = f"is named in report/published.json, but not among the {kind} of the ledger"
+            yield Problem(f"{stem}: {key}", what, "correct the name there, or drop the line")
 
 
 def _tables(ledgers: Ledgers) -> Iterator[Problem]:
@@ -352,6 +363,7 @@ def of_report(current: dict[str, str], ledgers: Ledgers) -> Iterator[Problem]:
             remedy = "write the chapter: every notebook has one"
             yield Problem(f"report/chapters/{stem}.tex", "is missing", remedy)
     yield from _numbers(ledgers)
+    yield from _published(ledgers)
     yield from _tables(ledgers)
     yield from _orphans(ledgers)
     yield from _citations()
