@@ -151,7 +151,7 @@ def test_evaluate_prints_the_accuracy_on_a_folder(
     assert main(["evaluate", str(folder), "--model", str(file)]) == 0
     printed = capsys.readouterr().out
     plain = study.accuracy_on(domains.target_test.first(60))(outcome.net())
-    accuracy = float(printed.split("accuracy")[1].split()[0])
+    accuracy = float(printed.split("accuracy")[1].split()[0].strip(","))
     assert accuracy == pytest.approx(plain, abs=0.02 if side == 28 else 0.15)
     assert sum(f", {way})" in printed for way in ways) == 1
 
@@ -170,7 +170,7 @@ def test_the_folder_is_read_once_for_all_networks(folder, file, monkeypatch, cap
     monkeypatch.setattr(kept.digits, "read_labelled", lambda *a: read.append(a) or plain(*a))
     other = shutil.copy(file, file.with_name("other.pt"))
     assert main(["evaluate", str(folder), "--model", str(file), "--model", str(other)]) == 0
-    assert len(read) == 1 and len(capsys.readouterr().out.splitlines()) == 2
+    assert len(read) == 1 and capsys.readouterr().out.count("accuracy") == 2
 
 
 def test_evaluate_names_what_is_wrong(tmp_path, file, capsys):
@@ -191,3 +191,23 @@ def test_the_module_runs_as_a_command(folder, file, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         runpy.run_module("practicals.adaptation", run_name="__main__")
     assert end.value.code == 0 and "accuracy" in capsys.readouterr().out
+
+
+def test_an_evaluation_gives_every_digit_with_an_interval():
+    found = kept.Evaluation(8, 12, "as they are", ((8, 10), (0, 0), (0, 2)))
+    low, high = kept.stats.wilson(8, 12)
+    assert f"0.6667, 95 % interval {low:.4f} to {high:.4f}  (8 of 12, as they are)" in str(found)
+    first, second, third = found.table().splitlines()
+    low, high = kept.stats.wilson(8, 10)
+    assert first.split() == ["0", "0.8000", f"{low:.4f}", "to", f"{high:.4f}", "(n", "=", "10)"]
+    assert second.split() == ["1", "none"] and third.split()[:2] == ["2", "0.0000"]
+
+
+def test_digits_are_counted_by_their_true_label(domains, outcome):
+    digits = domains.target_test.first(60)
+    found = kept.evaluate(outcome.net(), {"as they are": digits.x}, digits.y)
+    answers = scores.probabilities(outcome.net(), digits.x).argmax(1)
+    for digit, (right, n) in enumerate(found.by_digit):
+        assert n == int((digits.y == digit).sum())
+        assert right == int(((digits.y == digit) & (answers == digit)).sum())
+    assert sum(n for _, n in found.by_digit) == found.n

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-from torch.nn import functional as F
 
 from practicals.adaptation import recipes
 
@@ -26,13 +25,25 @@ def test_inversion_inverts_each_channel_or_leaves_it():
     assert (same.sum(1) % 3 != 0).any()  # the channels of one picture fall independently
 
 
-def test_recolouring_stays_in_range_and_keeps_the_drawing():
-    x = torch.rand(50, 3, 4, 4)
-    found = recipes.augmented(x, "recolour", torch.Generator().manual_seed(0))
-    assert found.min() >= 0 and found.max() <= 1
-    a, b = x.flatten(2), found.flatten(2)
-    a, b = (v - v.mean(2, keepdim=True) for v in (a, b))
-    assert (F.cosine_similarity(a, b, dim=2).abs() > 0.999).float().mean() > 0.95
+def test_a_shift_moves_the_whole_batch_by_whole_pixels():
+    x = torch.zeros(30, 3, 28, 28)
+    x[:, :, 14, 14] = 1
+    rng, places = torch.Generator().manual_seed(0), set()
+    for _ in range(60):
+        moved = recipes.shifted(x, 2, rng)
+        assert moved.shape == x.shape and (moved.sum((2, 3)) == 1).all()
+        _, _, rows, columns = moved.nonzero(as_tuple=True)
+        assert len(rows.unique()) == len(columns.unique()) == 1
+        places.add((int(rows[0]), int(columns[0])))
+    assert {row for row, _ in places} == {column for _, column in places} == set(range(12, 17))
+    assert torch.equal(recipes.shifted(x, 0, rng), x)
+
+
+def test_a_shift_repeats_the_edge():
+    x = torch.arange(4.0).repeat(1, 3, 4, 1)
+    for _ in range(10):
+        moved = recipes.shifted(x, 2, torch.Generator().manual_seed(_))
+        assert (moved.diff(dim=3).abs() <= 1).all()
 
 
 @pytest.mark.parametrize("wrong", [{"method": "dnan"}, {"augment": "x"}, {"schedule": "x"}])
