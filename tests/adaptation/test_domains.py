@@ -51,9 +51,8 @@ def test_digits_move_a_little_and_keep_their_two_values():
     assert set(found.ravel()) == {0, 255}
     area = (found > 0).sum((1, 2)) / 100
     assert area.min() < 0.9 and area.max() > 1.1
-    assert (1 - digits.SCALE) ** 2 - 0.12 < area.min() and area.max() < (
-        1 + digits.SCALE
-    ) ** 2 + 0.12
+    smallest, largest = (1 - digits.SCALE) ** 2, (1 + digits.SCALE) ** 2
+    assert area.min() > smallest - 0.12 and area.max() < largest + 0.12
     rows, columns = ((found.sum(axis) > 0).argmax(1) for axis in (2, 1))
     for first in (rows, columns):
         assert len(set(first)) >= 4 and abs(first.mean() - 9) < 0.5

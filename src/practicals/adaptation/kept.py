@@ -81,7 +81,7 @@ class Evaluation:
         return f"{share}  ({self.right} of {self.n}, {self.way})"
 
     def table(self) -> str:
-        """Return a line for each digit: accuracy, Wilson's 95 % interval, and how many there are."""
+        """Return a line for each digit: accuracy, Wilson's 95 % interval, how many there are."""
         lines = []
         for digit, (right, n) in enumerate(self.by_digit):
             if n == 0:
