@@ -165,7 +165,7 @@ class AdaptationBudget:
     """Looks at a main run while it trains."""
     many_looks: int = 10
     """Looks at a run that is watched."""
-    lams: tuple[float, ...] = (0.0, 0.1, 0.3, 1.0, 3.0, 10.0)
+    lams: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0, 10.0)
     pseudo_rounds: int = 2
     threshold: float = 0.8
     """Probability from which a prediction becomes a pseudo-label."""

@@ -71,12 +71,17 @@ def select(p: torch.Tensor, threshold: float) -> tuple[torch.Tensor, torch.Tenso
     return index, predicted[index]
 
 
+def weights(y: torch.Tensor) -> torch.Tensor:
+    """Return a weight for each label (n,), n ≥ 1: every digit that occurs has the same total."""
+    each = 1.0 / torch.bincount(y, minlength=CLASSES)[y]
+    return each / each.sum()
+
+
 def draw(y: torch.Tensor, count: int, balanced: bool, rng: torch.Generator) -> torch.Tensor:
     """Return ``count`` positions in ``y``, drawn with return; ``balanced`` weighs digits alike."""
     if not balanced:
         return torch.randint(len(y), (count,), generator=rng)
-    counts = torch.bincount(y.cpu(), minlength=CLASSES).clamp(min=1)
-    return torch.multinomial(1.0 / counts[y.cpu()], count, replacement=True, generator=rng)
+    return torch.multinomial(weights(y.cpu()), count, replacement=True, generator=rng)
 
 
 class Student:

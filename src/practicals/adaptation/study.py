@@ -174,7 +174,7 @@ def rows(base: Recipe) -> dict[str, Recipe]:
     """Return the trainings of the equal-budget table that take all steps of ``base``."""
     return {
         "source_only": replace(base, method="source_only"),
-        "own_norm": replace(base, lam=0.0),
+        "own_batch_norm": replace(base, lam=0.0),
         "no_reversal": replace(base, method="no_reversal"),
         "dann": replace(base, method="dann"),
     }
@@ -184,6 +184,11 @@ def teachers(base: Recipe) -> dict[str, Recipe]:
     """Return the trainings whose networks teach themselves for the other half of the steps."""
     half = replace(base, steps=base.steps // 2)
     return {name: recipe for name, recipe in rows(half).items() if name != "no_reversal"}
+
+
+def ablation(base: Recipe) -> dict[str, Recipe]:
+    """Return all trainings of one column of the equal-budget table, teachers as ``half_…``."""
+    return rows(base) | {f"half_{name}": recipe for name, recipe in teachers(base).items()}
 
 
 @dataclass(frozen=True)
