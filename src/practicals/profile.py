@@ -150,15 +150,19 @@ class AdaptationBudget:
     """How many of the seeds the sweeps and the study of settings take."""
     choice_seed: int = 100
     """Seed of the candidates among which a setting is chosen; no reported run has it."""
-    steps: int = 800
+    steps: int = 1200
     """Steps of every row of the table; a step sees one batch of each domain."""
-    bound_steps: int = 2400
+    short_steps: int = 400
+    """Steps of the candidates, of the sweep of λ and of the study of settings."""
+    bound_steps: int = 2000
     """Steps of the training on target labels, the bound: until it converges."""
     batch_size: int = 64
-    lrs: tuple[float, ...] = (0.03, 0.05, 0.1)
+    lrs: tuple[float, ...] = (0.05, 0.1)
     """Step sizes among which reverse validation chooses, for either network."""
+    own_lams: tuple[float, ...] = (0.6, 1.0)
+    """Values of λ among which it chooses for our network."""
     paper_lams: tuple[float, ...] = (0.3, 1.0)
-    """Values of λ among which it chooses for the published network."""
+    """The same for the published network."""
     back_steps: int = 100
     """Steps of the way back in reverse validation."""
     looks: int = 4
@@ -166,6 +170,9 @@ class AdaptationBudget:
     many_looks: int = 10
     """Looks at a run that is watched."""
     lams: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0, 10.0)
+    """Values of λ in the sweep."""
+    plain: tuple[str, ...] = ("source_only", "own_batch_norm", "dann")
+    """Rows that are also trained without inversion."""
     pseudo_rounds: int = 2
     threshold: float = 0.8
     """Probability from which a prediction becomes a pseudo-label."""
@@ -337,8 +344,10 @@ def _lab() -> Profile:
             seeds=(0, 1),
             few=2,
             steps=400,
+            short_steps=200,
             bound_steps=400,
             lrs=(0.05,),
+            own_lams=(0.6,),
             paper_lams=(0.3,),
             back_steps=50,
             lams=(0.0, 1.0, 10.0),
@@ -446,9 +455,11 @@ def _sample() -> Profile:
             seeds=(0, 1),
             few=2,
             steps=100,
+            short_steps=50,
             bound_steps=150,
             batch_size=32,
             lrs=(0.05,),
+            own_lams=(0.6,),
             paper_lams=(0.3, 1.0),
             back_steps=30,
             looks=2,

@@ -156,7 +156,7 @@ def splits(train: np.ndarray, test: np.ndarray) -> tuple[tuple[str, int], ...]:
     return ("train", len(train)), ("test", len(test))
 
 
-def load(real: bool, variant: str = VARIANTS[0], seed: int = 0, moving: bool = True) -> Domains:
+def load(real: bool, variant: str = VARIANTS[0], seed: int = 0, moving: bool = False) -> Domains:
     """Return MNIST and MNIST-M, or, where not ``real``, the sample digits over photo patches.
 
     The target is made on first use, in seconds, and kept in the cache. The variant ``archive``

@@ -193,15 +193,15 @@ class Magnitude(nn.Module):
 
 
 def strided_body(
-    batch_norm: str = "own", widths: tuple[int, int, int] = (32, 48, 64)
+    batch_norm: str = "own", widths: tuple[int, int, int] = (32, 48, 128)
 ) -> nn.Sequential:
-    """Return three convolutions with stride 2 in place of pooling: 1,024 features.
+    """Return three convolutions with stride 2 in place of pooling: 2,048 features.
 
     A strided convolution computes only the outputs that pooling would keep.
     """
     one, two, three = widths
     return nn.Sequential(
-        nn.Conv2d(3, one, 4, stride=2, padding=1),
+        nn.Conv2d(3, one, 6, stride=2, padding=2),
         norm_layer(one, batch_norm),
         Magnitude(),
         nn.Conv2d(one, two, 3, stride=2, padding=1),

@@ -16,7 +16,7 @@ from ..runtime import mixed_precision
 from . import scores
 from .networks import CLASSES, AdaptationNet
 from .recipes import augmented, one_cycle, shifted
-from .training import State, Watch, copy_of, descend, held_out
+from .training import State, Watch, copy_of, descend, descent, held_out
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class PseudoRecipe:
     weight_decay: float = 5e-4
     augment: str = "invert"
     """What happens to the source's pictures, as in ``recipes.augmented``."""
-    shift: int = 2
+    shift: int = 1
     """Largest shift of a training batch, in pixels, as before."""
     balanced: bool = True
     """Whether a batch draws from every digit alike."""
@@ -98,9 +98,7 @@ class Student:
         self.net, self.recipe, self.seed = net, recipe, seed
         self.source, self.target = source, target
         self.rng = torch.Generator().manual_seed(seed)
-        self.sgd = torch.optim.SGD(
-            net.parameters(), recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay
-        )
+        self.sgd = descent(net, recipe.lr, recipe.weight_decay)
         net.set_norms(halves=True)
 
     def pool(self) -> torch.Tensor:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from .networks import Design
 
 METHODS = ("source_only", "dann", "no_reversal", "target_only")
-AUGMENTATIONS = ("none", "invert")
+AUGMENTATIONS = ("none", "ink", "invert")
 SCHEDULES = ("cycle", "ganin")
 
 
@@ -26,11 +26,11 @@ class Recipe:
     method: str = "dann"
     """With ``dann`` and λ = 0 the target takes part in the batch norm alone."""
     design: Design = field(default_factory=Design)
-    lam: float = 1.0
+    lam: float = 0.6
     """λ at the end of its schedule."""
     augment: str = "invert"
     """What happens to the source's pictures, see ``augmented``."""
-    shift: int = 2
+    shift: int = 1
     """Largest shift of a training batch, in pixels; both domains are moved."""
     steps: int = 800
     batch_size: int = 64
@@ -75,14 +75,16 @@ def one_cycle(progress: float, warm_up: float = 0.2) -> float:
 
 
 def augmented(x: torch.Tensor, kind: str, rng: torch.Generator) -> torch.Tensor:
-    """Return pictures (n, 3, H, W) in [0, 1]; ``invert`` makes each channel x or 1 − x, evenly.
+    """Return pictures (n, 3, H, W) in [0, 1] with another ink; see ``AUGMENTATIONS``.
 
-    The draw knows nothing of the target: ink may be darker or brighter than paper, in any colour.
+    ``ink``: with even odds, every grey above 0 becomes full ink. ``invert``: besides, each channel
+    becomes 1 − x with even odds, so that ink is darker or brighter than paper, in any colour.
     """
     if kind == "none":
         return x
-    turned = torch.rand((len(x), x.shape[1], 1, 1), generator=rng).to(x.device) < 0.5
-    return torch.where(turned, 1 - x, x)
+    full, *turned = torch.rand((1 + x.shape[1], len(x), 1, 1), generator=rng).to(x.device) < 0.5
+    x = torch.where(full[:, None], (x > 0).float(), x)
+    return torch.where(torch.stack(turned, 1), 1 - x, x) if kind == "invert" else x
 
 
 def shifted(x: torch.Tensor, most: int, rng: torch.Generator) -> torch.Tensor:

@@ -3,6 +3,7 @@
 It stands apart from ``study``, so that another way to show a result trains nothing again.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -41,6 +42,11 @@ COMPARED = (
 """Pairs of rows that differ in one thing, and what the difference is called."""
 PLAIN = "plain_"
 """How the name of a row begins whose source was not inverted."""
+
+
+def key_of(title: str) -> str:
+    """Return a title as a ledger's key: small letters, digits and single underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
 
 
 def of(runs: Sequence[Outcome], what: str = "target_accuracy") -> np.ndarray:

@@ -70,6 +70,11 @@ def copy_of(net: AdaptationNet) -> State:
     return {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
 
 
+def descent(net: AdaptationNet, lr: float, weight_decay: float) -> torch.optim.SGD:
+    """Return the optimiser of every training: SGD with Nesterov's momentum of 0.9."""
+    return torch.optim.SGD(net.parameters(), lr, 0.9, weight_decay=weight_decay, nesterov=True)
+
+
 def descend(net: AdaptationNet, sgd: torch.optim.SGD, loss: torch.Tensor, lr: float) -> None:
     """Take one step of step size ``lr`` down the gradient of ``loss``, cut where it is long."""
     sgd.param_groups[0]["lr"] = lr
@@ -101,9 +106,7 @@ class Trainer:
         net = AdaptationNet(recipe.design).to(device)
         self.net = net.to(memory_format=torch.channels_last)
         self.net.set_norms(halves=recipe.adversarial)
-        self.sgd = torch.optim.SGD(
-            self.net.parameters(), recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay
-        )
+        self.sgd = descent(self.net, recipe.lr, recipe.weight_decay)
         self.losses = (math.nan, math.nan)
 
     def draw(self, n: int) -> torch.Tensor:
