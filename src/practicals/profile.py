@@ -343,8 +343,8 @@ def _lab() -> Profile:
         adaptation=AdaptationBudget(
             seeds=(0, 1),
             few=2,
-            steps=400,
-            short_steps=200,
+            steps=450,
+            short_steps=150,
             bound_steps=400,
             lrs=(0.05,),
             own_lams=(0.6,),
@@ -454,7 +454,7 @@ def _sample() -> Profile:
         adaptation=AdaptationBudget(
             seeds=(0, 1),
             few=2,
-            steps=100,
+            steps=150,
             short_steps=50,
             bound_steps=150,
             batch_size=32,

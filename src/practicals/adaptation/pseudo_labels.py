@@ -16,7 +16,7 @@ from ..runtime import mixed_precision
 from . import scores
 from .networks import CLASSES, AdaptationNet
 from .recipes import augmented, one_cycle, shifted
-from .training import State, Watch, copy_of, descend, descent, held_out
+from .training import State, Watch, copy_of, descend, descent, domain_loss, held_out
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class PseudoRecipe:
     pool: int = 12000
     """Unlabelled target pictures, drawn anew in each round."""
     weight_decay: float = 5e-4
+    lam: float = 0.0
+    """λ of an adversary that goes on as before; 0 is none."""
     augment: str = "invert"
     """What happens to the source's pictures, as in ``recipes.augmented``."""
     shift: int = 1
@@ -127,8 +129,10 @@ class Student:
         for step in range(self.recipe.steps):
             x, y = self.batch(index, labels)
             with mixed_precision(x.device):
-                logits = self.net(x)
-            loss = F.cross_entropy(logits.float(), y)
+                features = self.net.features(x)
+                loss = F.cross_entropy(self.net.label_head(features).float(), y)
+                if self.recipe.lam > 0:
+                    loss = loss + domain_loss(self.net, features, self.recipe.lam)
             lr = self.recipe.lr * one_cycle(step / self.recipe.steps)
             descend(self.net, self.sgd, loss, lr)
         self.net.eval()

@@ -161,11 +161,18 @@ def run_all(
 
 
 def teach_all(
-    domains: Domains, teachers: Mapping[str, Sequence[Outcome]], recipe: PseudoRecipe, label: str
+    domains: Domains,
+    teachers: Mapping[str, Sequence[Outcome]],
+    recipes: Mapping[str, PseudoRecipe],
+    label: str = "",
 ) -> Runs:
-    """Refine every teacher; the rows get the names of their teachers with ``PSEUDO`` behind."""
+    """Refine every teacher by its recipe; rows get their teachers' names with ``PSEUDO`` behind."""
     named = {f"{name} {run.seed}": run for name, runs in teachers.items() for run in runs}
-    settings = [{"name": name, "recipe": recipe} for name in named]
+    settings = [
+        {"name": f"{name} {run.seed}", "recipe": recipes[name]}
+        for name, runs in teachers.items()
+        for run in runs
+    ]
     found = iter(jobs.run(teach, settings, (domains, named), label))
     return {name + PSEUDO: [next(found) for _ in runs] for name, runs in teachers.items()}
 
@@ -180,15 +187,19 @@ def rows(base: Recipe) -> dict[str, Recipe]:
     }
 
 
+TAUGHT = 3
+"""A teacher has this part of the steps of its row, one in three; its pupil has the others."""
+
+
 def teachers(base: Recipe) -> dict[str, Recipe]:
-    """Return the trainings whose networks teach themselves for the other half of the steps."""
-    half = replace(base, steps=base.steps // 2)
-    return {name: recipe for name, recipe in rows(half).items() if name != "no_reversal"}
+    """Return the trainings whose networks teach themselves for the rest of the steps."""
+    first = replace(base, steps=base.steps // TAUGHT)
+    return {name: recipe for name, recipe in rows(first).items() if name != "no_reversal"}
 
 
 def ablation(base: Recipe) -> dict[str, Recipe]:
-    """Return all trainings of one column of the equal-budget table, teachers as ``half_…``."""
-    return rows(base) | {f"half_{name}": recipe for name, recipe in teachers(base).items()}
+    """Return all trainings of one column of the equal-budget table, teachers as ``teacher_…``."""
+    return rows(base) | {f"teacher_{name}": recipe for name, recipe in teachers(base).items()}
 
 
 @dataclass(frozen=True)

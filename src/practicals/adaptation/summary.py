@@ -20,24 +20,28 @@ ABLATION = {
     "own_batch_norm": "own batch norm (λ = 0)",
     "no_reversal": "without reversal",
     "dann": "DANN",
-    "half_source_only_pseudo": "source only, then pseudo-labels",
-    "half_own_batch_norm_pseudo": "own batch norm, then pseudo-labels",
-    "half_dann_pseudo": "DANN, then pseudo-labels",
+    "teacher_source_only_pseudo": "source only, then pseudo-labels",
+    "teacher_own_batch_norm_pseudo": "own batch norm, then pseudo-labels",
+    "teacher_dann_pseudo": "DANN, then pseudo-labels",
 }
 """Rows of the equal-budget table: the key of their runs, and their title."""
 KEYS = {
-    "half_source_only_pseudo": "source_only_pseudo",
-    "half_own_batch_norm_pseudo": "own_batch_norm_pseudo",
-    "half_dann_pseudo": "dann_pseudo",
+    "teacher_source_only_pseudo": "source_only_pseudo",
+    "teacher_own_batch_norm_pseudo": "own_batch_norm_pseudo",
+    "teacher_dann_pseudo": "dann_pseudo",
 }
 """Rows whose numbers have a shorter name in the ledger than their runs."""
 COMPARED = (
     ("own_batch_norm", "source_only", "own batch norm − source only"),
     ("no_reversal", "own_batch_norm", "without reversal − own batch norm"),
     ("dann", "own_batch_norm", "DANN − own batch norm"),
-    ("half_own_batch_norm_pseudo", "own_batch_norm", "pseudo-labels − own batch norm"),
-    ("half_dann_pseudo", "dann", "DANN with pseudo-labels − DANN"),
-    ("half_dann_pseudo", "half_own_batch_norm_pseudo", "pseudo-labels: DANN − own batch norm"),
+    ("teacher_own_batch_norm_pseudo", "own_batch_norm", "pseudo-labels − own batch norm"),
+    ("teacher_dann_pseudo", "dann", "DANN with pseudo-labels − DANN"),
+    (
+        "teacher_dann_pseudo",
+        "teacher_own_batch_norm_pseudo",
+        "pseudo-labels: DANN − own batch norm",
+    ),
 )
 """Pairs of rows that differ in one thing, and what the difference is called."""
 PLAIN = "plain_"

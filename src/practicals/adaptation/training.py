@@ -70,6 +70,13 @@ def copy_of(net: AdaptationNet) -> State:
     return {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
 
 
+def domain_loss(net: AdaptationNet, features: torch.Tensor, lam: float) -> torch.Tensor:
+    """Return the loss of telling domains by ``features``: first half source, 0, then target, 1."""
+    logits = net.domains(features, lam).float()
+    is_target = (torch.arange(len(logits), device=logits.device) >= len(logits) // 2).float()
+    return F.binary_cross_entropy_with_logits(logits, is_target)
+
+
 def descent(net: AdaptationNet, lr: float, weight_decay: float) -> torch.optim.SGD:
     """Return the optimiser of every training: SGD with Nesterov's momentum of 0.9."""
     return torch.optim.SGD(net.parameters(), lr, 0.9, weight_decay=weight_decay, nesterov=True)
@@ -131,23 +138,21 @@ class Trainer:
         with mixed_precision(self.device):
             features = self.net.features(x)
             loss = label_loss = F.cross_entropy(self.net.label_head(features[: len(y)]).float(), y)
-            domain_loss = torch.tensor(math.nan)
+            told = torch.tensor(math.nan)
             if recipe.adversarial:
-                domain_loss = self.domain_loss(features, progress)
-                loss = label_loss + domain_loss
-        self.losses = label_loss.item(), domain_loss.item()
+                told = self.domain_loss(features, progress)
+                loss = label_loss + told
+        self.losses = label_loss.item(), told.item()
         factor = {"cycle": one_cycle, "ganin": ganin_decay}[recipe.schedule](progress)
         descend(self.net, self.sgd, loss, recipe.lr * factor)
 
     def domain_loss(self, features: torch.Tensor, progress: float) -> torch.Tensor:
-        """Return the domain classifier's loss; the first half is source, 0, the second target, 1.
+        """Return the domain classifier's loss behind the λ of this moment.
 
         λ = 0 stops the domain's gradient at the features; a negative λ lets it help.
         """
         sign = -1 if self.recipe.method == "no_reversal" else 1
-        logits = self.net.domains(features, lambda_at(progress, sign * self.recipe.lam)).float()
-        is_target = (torch.arange(len(logits), device=logits.device) >= len(logits) // 2).float()
-        return F.binary_cross_entropy_with_logits(logits, is_target)
+        return domain_loss(self.net, features, lambda_at(progress, sign * self.recipe.lam))
 
     @torch.inference_mode()
     def check(self, step: int, watch: Watch | None) -> Check:
