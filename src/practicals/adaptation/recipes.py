@@ -30,7 +30,7 @@ class Recipe:
     """λ at the end of its schedule."""
     augment: str = "invert"
     """What happens to the source's pictures, see ``augmented``."""
-    shift: int = 1
+    shift: int = 0
     """Largest shift of a training batch, in pixels; both domains are moved."""
     steps: int = 800
     batch_size: int = 64
