@@ -101,6 +101,25 @@ def test_neither_half_of_a_batch_comes_from_held_out_pictures(domains, teacher):
         assert student.batch(index, index % 10)[0][:64].max() == 0
 
 
+@pytest.mark.parametrize("lam", [0.0, 0.6])
+def test_the_adversary_goes_on_only_where_the_recipe_says(domains, teacher, lam):
+    recipe = pseudo.PseudoRecipe(steps=2, batch_size=32, lam=lam, weight_decay=0.0)
+    student = student_of(domains, teacher, recipe)
+    before = training.copy_of(student.net)
+    index = torch.arange(100)
+    student.learn(index, domains.target.y[index])
+    after = student.net.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("label_head") for name in changed)
+    assert any(name.startswith("domain_head") for name in changed) == (lam > 0)
+
+
+def test_weights_give_every_digit_that_occurs_the_same_total():
+    y = torch.tensor([0, 0, 0, 4, 4, 9])
+    found = pseudo.weights(y)
+    assert torch.allclose(found, torch.tensor([1, 1, 1, 1.5, 1.5, 3]) / 9)
+
+
 def test_pseudo_labels_teach_what_the_teacher_did_not_know(domains):
     teacher = study.train(domains, replace(QUICK, steps=60, method="source_only"), 0)
     recipe = pseudo.PseudoRecipe(threshold=0.5, rounds=2, steps=40, batch_size=32, pool=800)
