@@ -165,10 +165,8 @@ class AdaptationBudget:
     """The same for the published network."""
     back_steps: int = 100
     """Steps of the way back in reverse validation."""
-    looks: int = 4
-    """Looks at a main run while it trains."""
-    many_looks: int = 10
-    """Looks at a run that is watched."""
+    looks: int = 10
+    """Looks at a run that is watched while it trains."""
     lams: tuple[float, ...] = (0.0, 0.3, 1.0, 3.0, 10.0)
     """Values of λ in the sweep."""
     plain: tuple[str, ...] = ("source_only", "own_batch_norm", "dann")
@@ -462,8 +460,7 @@ def _sample() -> Profile:
             own_lams=(0.6,),
             paper_lams=(0.3, 1.0),
             back_steps=30,
-            looks=2,
-            many_looks=5,
+            looks=5,
             lams=(0.0, 1.0, 10.0),
             other_thresholds=(0.5,),
             pool=600,

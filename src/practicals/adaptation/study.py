@@ -19,7 +19,7 @@ from .pseudo_labels import PseudoRecipe, Refined, Student, refine
 from .recipes import Recipe
 from .training import Check, State, Trainer, fit, held_out
 
-WATCHED = 2000
+WATCHED = 1000
 """Target test pictures on which the oracle is drawn while a network trains."""
 PROBED = 1000
 """Test pictures of each domain whose features give the proxy A-distance."""

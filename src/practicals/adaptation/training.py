@@ -19,7 +19,7 @@ from . import scores
 from .networks import AdaptationNet
 from .recipes import Recipe, augmented, ganin_decay, lambda_at, one_cycle, shifted
 
-HELD_OUT = 2000
+HELD_OUT = 1000
 """Pictures at the end of each training set that no step sees, at most; see ``held_out``."""
 LARGEST_GRADIENT = 5.0
 """Norm to which a longer gradient of all weights is cut."""
