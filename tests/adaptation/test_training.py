@@ -39,7 +39,7 @@ def test_one_forward_pass_gives_the_gradients_of_two(domains):
     loss = F.cross_entropy(ours.net.label_head(features[:32]), y) + ours.domain_loss(features, 1)
     (one,) = torch.autograd.grad(loss, ours.net.body[0].weight)
     source, target = (ours.net.features(part) for part in x.split(32))
-    lam = recipes.lambda_at(1, 1.0)
+    lam = recipes.lambda_at(1, ours.recipe.lam)
     loss = F.cross_entropy(ours.net.label_head(source), y)
     for part, is_target in ((source, 0.0), (target, 1.0)):
         logits = ours.net.domains(part, lam)
