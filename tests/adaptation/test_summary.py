@@ -82,6 +82,12 @@ def test_mistakes_are_wrong_distinct_and_drawn_by_the_seed():
     assert summary.elsewhere(Always(), {"a": digits}) == {"a": pytest.approx(0.1)}
 
 
+def test_a_constant_score_ranks_nothing():
+    a = np.arange(8.0)
+    assert summary.ranked(np.full(8, 2.0), a).effect == 0 and summary.ranked(a, 0 * a).p == 1
+    assert summary.ranked(a, a**3).effect == pytest.approx(1)
+
+
 def test_keys_have_small_letters_and_single_underscores():
     assert summary.key_of("DANN, pseudo-labels reads 32 × 32") == "dann_pseudo_labels_reads_32_32"
 
