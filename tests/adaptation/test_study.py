@@ -11,9 +11,9 @@ from practicals.data.digits import Digits
 
 
 def test_training_learns_the_source_and_adapts(domains):
-    recipe = replace(QUICK, steps=200, looks=2)
+    recipe = replace(QUICK, steps=120, looks=1)
     found = {m: study.train(domains, replace(recipe, method=m), 0) for m in recipes.METHODS}
-    assert found["dann"].source_accuracy > 0.75
+    assert found["dann"].source_accuracy > 0.5
     assert found["target_only"].target_accuracy > found["source_only"].target_accuracy
     assert found["dann"].confusion.sum() == 500
     assert 0 <= found["dann"].a_distance <= found["no_reversal"].a_distance + 0.2
