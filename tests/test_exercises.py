@@ -200,6 +200,35 @@ WRONG["1-transfer-learning"] = {
         ("(~first_right & second_right)", "(~first_right & ~second_right)"),
     ],
 }
+WRONG["5-domain-adaptation"] = {
+    "picture-by-hand": [
+        ("digit > 0", "digit > 127"),
+        ("digit > 0", "digit >= 0"),
+        ("patch.copy()", "patch"),
+        ("255 - patch[ink]", "digit[ink][:, None] - patch[ink]"),
+    ],
+    "reversal-by-hand": [
+        ("-lam * slope", "lam * slope"),
+        ("-lam * slope", "-slope"),
+        ("y = x.view_as(x)", "y = x"),
+    ],
+    "step-by-hand": [
+        ("reversed_gradient(features, lam)", "features"),
+        ("sgd.zero_grad()", "pass"),
+        ("(label_loss + domain_loss)", "label_loss"),
+        ("features[: len(source)]", "features[len(source) :]"),
+        (
+            "torch.zeros(len(source)), torch.ones(len(target))",
+            "torch.ones(len(source)), torch.zeros(len(target))",
+        ),
+    ],
+    "filter-by-hand": [
+        (">= threshold", "> threshold"),
+        ("answers[index]", "answers[: len(index)]"),
+        ("1 / counts[labels]", "counts[labels].float()"),
+        ("weights / weights.sum()", "weights"),
+    ],
+}
 CASES = [
     pytest.param(stem, name, old, new, id=f"{name}: {old[:24]} > {new[:24]}")
     for stem, by_name in WRONG.items()

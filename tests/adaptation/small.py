@@ -2,7 +2,7 @@
 
 from practicals.adaptation import recipes, training
 
-QUICK = recipes.Recipe(steps=30, batch_size=32, checks=3)
+QUICK = recipes.Recipe(steps=30, batch_size=32, looks=3)
 
 
 def trainer(domains, recipe=QUICK, seed=0):

@@ -1,5 +1,7 @@
 """The two domains: digits laid over photographs, and which photographs serve which split."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -20,19 +22,75 @@ def test_difference_is_the_absolute_difference_in_every_channel():
     rng = np.random.default_rng(0)
     ink = rng.integers(256, size=(5, 28, 28), dtype=np.uint8)
     backs = rng.integers(256, size=(5, 28, 28, 3), dtype=np.uint8)
-    made = digits.lay_over(ink, backs)
+    made = digits.lay_over(ink, backs, "difference")
     expected = np.abs(backs.astype(int) - ink[..., None].astype(int)).transpose(0, 3, 1, 2)
     assert made.dtype == np.uint8 and np.array_equal(made, expected)
 
 
-def test_inverted_variant_inverts_the_photograph_where_there_is_ink_and_leaves_the_rest():
+@pytest.mark.parametrize("variant, above", [("inverted ink", 0), ("binarised", 127)])
+def test_the_photograph_is_inverted_where_there_is_ink_and_left_alone_elsewhere(variant, above):
     rng = np.random.default_rng(0)
     ink = rng.integers(256, size=(5, 28, 28), dtype=np.uint8)
+    ink[:, ::2] = rng.integers(3, size=(5, 14, 28))  # many at and just above the edge, 0
     backs = rng.integers(256, size=(5, 28, 28, 3), dtype=np.uint8)
-    made = digits.lay_over(ink, backs, "inverted").transpose(0, 2, 3, 1)
-    is_ink = ink > digits.BINARY_ABOVE
+    made = digits.lay_over(ink, backs, variant).transpose(0, 2, 3, 1)
+    is_ink = ink > above
     assert np.array_equal(made[is_ink], 255 - backs[is_ink])
     assert np.array_equal(made[~is_ink], backs[~is_ink])
+
+
+def test_the_first_variant_is_the_one_that_is_made_by_default():
+    ink, backs = np.full((1, 28, 28), 1, np.uint8), np.full((1, 28, 28, 3), 10, np.uint8)
+    assert set(digits.lay_over(ink, backs).ravel()) == {245}
+
+
+def test_digits_move_a_little_and_keep_their_two_values():
+    square = np.zeros((200, 28, 28), np.uint8)
+    square[:, 9:19, 9:19] = 200
+    found = digits.inked(square, "inverted ink", np.random.default_rng(0))
+    assert set(found.ravel()) == {0, 255}
+    area = (found > 0).sum((1, 2)) / 100
+    assert area.min() < 0.9 and area.max() > 1.1
+    smallest, largest = (1 - digits.SCALE) ** 2, (1 + digits.SCALE) ** 2
+    assert area.min() > smallest - 0.12 and area.max() < largest + 0.12
+    rows, columns = ((found.sum(axis) > 0).argmax(1) for axis in (2, 1))
+    for first in (rows, columns):
+        assert len(set(first)) >= 4 and abs(first.mean() - 9) < 0.5
+        assert abs(first - 9).max() <= np.ceil(digits.SHIFT + 10 * digits.SCALE / 2)
+
+
+def test_moving_does_not_thicken_the_ink():
+    """A thin grey rim counts as ink first; between pixels half of it decides."""
+    ring = np.zeros((100, 28, 28), np.uint8)
+    ring[:, 10:18, 13:15] = 1
+    found = digits.inked(ring, "inverted ink", np.random.default_rng(1))
+    assert (found > 0).sum((1, 2)).mean() == pytest.approx(16, rel=0.1)
+
+
+@pytest.mark.parametrize("moving", [False, True])
+def test_only_training_digits_move(data, moving):
+    plain, other = (digits.load(False, moving=flag) for flag in (False, moving))
+    assert torch.equal(plain.target_test.x, other.target_test.x)
+    assert torch.equal(plain.target.x, other.target.x) != moving
+
+
+def test_a_digest_names_the_pictures_and_the_labels(data):
+    one = digits.load(False)
+    assert one.digest() == digits.load(False).digest() != digits.load(False, seed=1).digest()
+    other = digits.Digits(one.target.x, one.target.y.flip(0))
+    assert dataclasses.replace(one, target=other).digest() != one.digest()
+
+
+def test_all_test_sets_lie_over_the_patches_of_the_first(data):
+    tests, domains = digits.load_tests(False), digits.load(False)
+    assert list(tests)[: len(digits.VARIANTS)] == list(digits.VARIANTS)
+    assert torch.equal(tests[digits.VARIANTS[0]].x, domains.target_test.x)
+    for variant in digits.VARIANTS:
+        made = digits.load(False, variant)
+        assert torch.equal(tests[variant].x, made.target_test.x)
+    for name, part in tests.items():
+        assert part.x.shape == domains.target_test.x.shape and part.x.dtype == torch.uint8
+        assert torch.equal(part.y, domains.target_test.y), name
 
 
 def test_an_unknown_variant_is_refused_by_name():
@@ -61,7 +119,7 @@ def test_patches_are_windows_of_their_own_picture(monkeypatch):
 
 
 def test_the_same_seed_gives_the_same_target_and_another_seed_another():
-    one, two, other = (digits.make_target(False, "difference", seed) for seed in (0, 0, 1))
+    one, two, other = (digits.make_target(False, "difference", seed, True) for seed in (0, 0, 1))
     assert np.array_equal(one["train"], two["train"]) and np.array_equal(one["test"], two["test"])
     assert not np.array_equal(one["train"], other["train"])
 
@@ -107,7 +165,7 @@ def test_each_split_of_the_target_lies_over_photographs_of_its_own(monkeypatch, 
         monkeypatch.setattr(
             digits, photos, lambda split: [np.full((30, 40, 3), greys[split], np.uint8)]
         )
-    made = digits.make_target(real, variant, seed=0)
+    made = digits.make_target(real, variant, seed=0, moving=False)
     assert {split: len(x) for split, x in made.items()} == {"train": 6, "test": 4}
     for split, x in made.items():
         assert set(x[..., 0, :].ravel()) == {greys[split]}

@@ -15,6 +15,7 @@ from tests.adaptation.small import QUICK
 
 from practicals.adaptation import kept, scores, study
 from practicals.adaptation.__main__ import main
+from practicals.publish import check
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +62,9 @@ def test_the_same_network_gives_the_same_file(file, outcome, tmp_path):
     assert file.read_bytes() == (tmp_path / "again.pt").read_bytes()
 
 
+@pytest.mark.skipif(
+    "5-domain-adaptation" in check.PENDING, reason="the full run that makes them again is due"
+)
 def test_the_networks_of_the_repository_can_be_read():
     for file in kept.models_dir(kept.paths.root()).glob("*.pt"):
         kept.load_model(file)
@@ -151,7 +155,7 @@ def test_evaluate_prints_the_accuracy_on_a_folder(
     assert main(["evaluate", str(folder), "--model", str(file)]) == 0
     printed = capsys.readouterr().out
     plain = study.accuracy_on(domains.target_test.first(60))(outcome.net())
-    accuracy = float(printed.split("accuracy")[1].split()[0])
+    accuracy = float(printed.split("accuracy")[1].split()[0].strip(","))
     assert accuracy == pytest.approx(plain, abs=0.02 if side == 28 else 0.15)
     assert sum(f", {way})" in printed for way in ways) == 1
 
@@ -170,7 +174,7 @@ def test_the_folder_is_read_once_for_all_networks(folder, file, monkeypatch, cap
     monkeypatch.setattr(kept.digits, "read_labelled", lambda *a: read.append(a) or plain(*a))
     other = shutil.copy(file, file.with_name("other.pt"))
     assert main(["evaluate", str(folder), "--model", str(file), "--model", str(other)]) == 0
-    assert len(read) == 1 and len(capsys.readouterr().out.splitlines()) == 2
+    assert len(read) == 1 and capsys.readouterr().out.count("accuracy") == 2
 
 
 def test_evaluate_names_what_is_wrong(tmp_path, file, capsys):
@@ -191,3 +195,23 @@ def test_the_module_runs_as_a_command(folder, file, monkeypatch, capsys):
     with pytest.raises(SystemExit) as end:
         runpy.run_module("practicals.adaptation", run_name="__main__")
     assert end.value.code == 0 and "accuracy" in capsys.readouterr().out
+
+
+def test_an_evaluation_gives_every_digit_with_an_interval():
+    found = kept.Evaluation(8, 12, "as they are", ((8, 10), (0, 0), (0, 2)))
+    low, high = kept.stats.wilson(8, 12)
+    assert f"0.6667, 95 % interval {low:.4f} to {high:.4f}  (8 of 12, as they are)" in str(found)
+    first, second, third = found.table().splitlines()
+    low, high = kept.stats.wilson(8, 10)
+    assert first.split() == ["0", "0.8000", f"{low:.4f}", "to", f"{high:.4f}", "(n", "=", "10)"]
+    assert second.split() == ["1", "none"] and third.split()[:2] == ["2", "0.0000"]
+
+
+def test_digits_are_counted_by_their_true_label(domains, outcome):
+    digits = domains.target_test.first(60)
+    found = kept.evaluate(outcome.net(), {"as they are": digits.x}, digits.y)
+    answers = scores.probabilities(outcome.net(), digits.x).argmax(1)
+    for digit, (right, n) in enumerate(found.by_digit):
+        assert n == int((digits.y == digit).sum())
+        assert right == int(((digits.y == digit) & (answers == digit)).sum())
+    assert sum(n for _, n in found.by_digit) == found.n

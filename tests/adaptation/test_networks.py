@@ -90,3 +90,12 @@ def test_standardised_pictures_forget_contrast_and_brightness():
     assert torch.allclose(
         networks.standardise(x), networks.standardise(0.5 * x + 0.2), atol=0.05, rtol=0.05
     )
+
+
+def test_an_edge_counts_alike_whether_ink_is_darker_or_brighter():
+    """Without a mean to take away, the first layer's maps of x and of −x are the same."""
+    body = networks.strided_body("none")[:3]
+    torch.nn.init.zeros_(body[0].bias)
+    x = torch.randn(4, 3, 28, 28)
+    assert torch.allclose(body(x), body(-x), atol=1e-6)
+    assert body(x).min() >= 0

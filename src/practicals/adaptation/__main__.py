@@ -30,7 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nets = {file: load_model(file) for file in options.model or kept_models()}
         views, y = read_folder(options.folder, options.labels)
         for file, net in nets.items():
-            print(f"{file.stem:<36}{evaluate(net, views, y)}")
+            found = evaluate(net, views, y)
+            print(f"{file.stem:<36}{found}", found.table(), sep="\n")
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

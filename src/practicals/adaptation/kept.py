@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from .. import paths
+from .. import paths, stats
 from ..data import digits
 from ..paths import atomic_path
 from . import scores
-from .networks import AdaptationNet, Design
+from .networks import CLASSES, AdaptationNet, Design
 from .study import Outcome, rebuild
 
 Views = Mapping[str, torch.Tensor]
@@ -72,9 +72,24 @@ class Evaluation:
     right: int
     n: int
     way: str
+    by_digit: tuple[tuple[int, int], ...] = ()
+    """For each digit: right, and how many there are."""
 
     def __str__(self) -> str:
-        return f"accuracy {self.right / self.n:.4f}  ({self.right} of {self.n}, {self.way})"
+        low, high = stats.wilson(self.right, self.n)
+        share = f"accuracy {self.right / self.n:.4f}, 95 % interval {low:.4f} to {high:.4f}"
+        return f"{share}  ({self.right} of {self.n}, {self.way})"
+
+    def table(self) -> str:
+        """Return a line for each digit: accuracy, Wilson's 95 % interval, how many there are."""
+        lines = []
+        for digit, (right, n) in enumerate(self.by_digit):
+            if n == 0:
+                lines.append(f"  {digit}  none")
+                continue
+            low, high = stats.wilson(right, n)
+            lines.append(f"  {digit}  {right / n:.4f}  {low:.4f} to {high:.4f}  (n = {n})")
+        return "\n".join(lines)
 
 
 def read_folder(folder: Path, labels: Path | None = None) -> tuple[Views, torch.Tensor]:
@@ -94,7 +109,9 @@ def evaluate(net: AdaptationNet, views: Views, y: torch.Tensor) -> Evaluation:
     """Test a network on the view with the higher information, which reads no label."""
     found = {way: scores.probabilities(net, x) for way, x in views.items()}
     way = max(found, key=lambda way: scores.information(found[way]))
-    return Evaluation(int((found[way].argmax(1) == y).sum()), len(y), way)
+    right = found[way].argmax(1) == y
+    by_digit = [(int(right[y == digit].sum()), int((y == digit).sum())) for digit in range(CLASSES)]
+    return Evaluation(int(right.sum()), len(y), way, tuple(by_digit))
 
 
 def _labels_of(folder: Path) -> Path:

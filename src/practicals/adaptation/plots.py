@@ -105,12 +105,36 @@ def lambda_study(
 def validators(
     found: Mapping[str, tuple[np.ndarray, np.ndarray]], correlations: Mapping[str, float]
 ) -> Figure:
-    """Draw the oracle's accuracy against each label-free score, one point per checkpoint."""
+    """Draw the target accuracy against each label-free score, one point per run."""
     fig, axes = plt.subplots(1, len(found), figsize=(TEXT_WIDTH, 2.3), sharey=True)
     for ax, (name, (score, oracle)) in zip(axes, found.items(), strict=True):
         ax.scatter(score, oracle, s=6, alpha=0.5, lw=0, color=PALETTE[0])
         ax.set(xlabel=f"{name}", title=f"Spearman {correlations[name]:.2f}")
-    axes[0].set_ylabel("target accuracy (oracle)")
+    axes[0].set_ylabel("target accuracy")
+    return fig
+
+
+def rows(columns: Mapping[str, Mapping[str, np.ndarray]], xlabel: str) -> Figure:
+    """Draw a line per row of a table, from the top: a point for each seed, a bar for the mean.
+
+    ``columns[name][row]`` holds the values (seeds,); all columns have the first one's rows.
+    """
+    titles = list(next(iter(columns.values())))
+    fig, ax = plt.subplots(figsize=(TEXT_WIDTH, 0.32 * len(titles) + 0.8))
+    for number, (name, found) in enumerate(columns.items()):
+        colour, offset = PALETTE[number], 0.2 * (number - (len(columns) - 1) / 2)
+        for place, row in enumerate(titles):
+            values = found.get(row)
+            if values is None:
+                continue
+            y = place + offset
+            ax.plot(values, np.full(len(values), y), "o", ms=3.5, alpha=0.6, color=colour)
+            ax.plot([values.mean()] * 2, [y - 0.12, y + 0.12], color=colour, lw=2)
+        ax.plot([], [], "o", color=colour, label=name)
+    ax.set_yticks(range(len(titles)), titles)
+    ax.invert_yaxis()
+    ax.set_xlabel(xlabel)
+    ax.legend(ncols=len(columns), loc="lower center", bbox_to_anchor=(0.5, 1))
     return fig
 
 

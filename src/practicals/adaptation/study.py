@@ -1,13 +1,16 @@
-"""Domain adaptation from MNIST to MNIST-M: whole runs, with the accuracies that a report needs."""
+"""Domain adaptation from MNIST to MNIST-M: whole runs, with the accuracies that a report needs.
 
-from collections.abc import Callable, Mapping
+Every function that trains is a job (see ``jobs``): a run is a recipe and a seed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
 import numpy as np
 import torch
 
-from .. import runtime
+from .. import jobs, runtime
 from ..data.digits import Digits
 from . import scores
 from .domains import Domains
@@ -16,46 +19,37 @@ from .pseudo_labels import PseudoRecipe, Refined, Student, refine
 from .recipes import Recipe
 from .training import Check, State, Trainer, fit, held_out
 
-WATCHED = 2000
+WATCHED = 1000
 """Target test pictures on which the oracle is drawn while a network trains."""
-PROBED = 2000
+PROBED = 1000
 """Test pictures of each domain whose features give the proxy A-distance."""
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+PSEUDO = "_pseudo"
+"""How the name of a row ends whose network was taught by its own pseudo-labels."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One trained network, chosen without target labels, and how good it is; fractions."""
+    """One network after its last step, and how good it is; fractions."""
 
     seed: int
     design: Design
     state: State
     source_accuracy: float
     target_accuracy: float
-    """On the whole target test set, of the network that the label-free validator chose."""
+    """On the whole target test set."""
     per_class: np.ndarray
     confusion: np.ndarray
     """Counts (10, 10): rows are true digits, columns predictions."""
-    information: float
-    """The label-free validator on held-out target pictures, in nats."""
+    validators: dict[str, float]
+    """The label-free scores on held-out target pictures."""
     a_distance: float
     checks: tuple[Check, ...] = ()
-    chosen: int = -1
     refined: Refined | None = None
 
     def net(self) -> AdaptationNet:
-        """Return the chosen network in evaluation mode."""
+        """Return the network in evaluation mode."""
         return rebuild(self.design, self.state)
-
-    @property
-    def last_accuracy(self) -> float:
-        """Accuracy on the watched target pictures after the last step, without any choice."""
-        return self.checks[-1].oracle
-
-    @property
-    def oracle_accuracy(self) -> float:
-        """The best accuracy that a choice by target labels would report; never a result."""
-        return max(check.oracle for check in self.checks)
 
     def digest(self) -> str:
         """Return a hash of the weights, which stands for this network in the key of a cache."""
@@ -63,6 +57,10 @@ class Outcome:
         for name, value in self.state.items():
             found.update(name.encode() + value.cpu().numpy().tobytes())
         return found.hexdigest()[:16]
+
+
+Runs = dict[str, list[Outcome]]
+"""By row of a table, a run for each seed."""
 
 
 def rebuild(design: Design, state: State) -> AdaptationNet:
@@ -93,30 +91,25 @@ def assess(net: AdaptationNet, domains: Domains) -> dict[str, object]:
     """Return what ``Outcome`` says of a network's quality, as keyword arguments."""
     net = net.cpu()
     test = domains.target_test
-    p = scores.probabilities(net, test.x)
-    predicted = p.argmax(1)
+    predicted = scores.probabilities(net, test.x).argmax(1)
     counts = torch.bincount(10 * test.y + predicted, minlength=100).view(10, 10)
     with net.reading("source"):
         source_accuracy = accuracy_on(domains.source_test)(net)
         source_features = scores.features(net, domains.source_test.x[:PROBED])
     target_features = scores.features(net, test.x[:PROBED])
+    p = scores.probabilities(net, domains.target.x[-held_out(len(domains.target)) :])
     return {
         "source_accuracy": source_accuracy,
         "target_accuracy": (predicted == test.y).float().mean().item(),
         "per_class": scores.per_class(predicted, test.y),
         "confusion": counts.numpy(),
-        "information": scores.information(scores.probabilities(net, domains.target.x[-PROBED:])),
+        "validators": {name: score(p) for name, score in scores.VALIDATORS.items()},
         "a_distance": scores.proxy_a_distance(source_features, target_features),
     }
 
 
-def train(
-    domains: Domains,
-    recipe: Recipe,
-    seed: int,
-    bar: bool = False,
-) -> Outcome:
-    """Train by one recipe from one seed and assess the network that the validator chose.
+def train(domains: Domains, recipe: Recipe, seed: int, bar: bool = False) -> Outcome:
+    """Train by one recipe from one seed and assess the network after the last step.
 
     Training receives the target's pixels only, except for ``target_only``, the upper bound.
     """
@@ -125,7 +118,7 @@ def train(
     trainer = Trainer(recipe, source, domains.target.x, seed, runtime.device())
     done = fit(trainer, accuracy_on(domains.target_test.first(WATCHED)), bar)
     facts = assess(rebuild(recipe.design, done.state), domains)
-    return Outcome(seed, recipe.design, done.state, checks=done.checks, chosen=done.chosen, **facts)
+    return Outcome(seed, recipe.design, done.state, checks=done.checks, **facts)
 
 
 def teach_itself(
@@ -150,14 +143,63 @@ def teach_itself(
 
 
 def teach(
-    domains: Domains,
-    teachers: Mapping[tuple[str, int], Outcome],
-    name: str,
-    seed: int,
-    recipe: PseudoRecipe,
+    domains: Domains, teachers: Mapping[str, Outcome], name: str, recipe: PseudoRecipe
 ) -> Outcome:
-    """Refine the teacher of that name and seed: ``teach_itself`` as a job of a sweep."""
-    return teach_itself(domains, recipe, teachers[name, seed])
+    """Refine the teacher of that name: ``teach_itself`` as a job of a sweep."""
+    return teach_itself(domains, recipe, teachers[name])
+
+
+def run_all(
+    domains: Domains, recipes: Mapping[str, Recipe], seeds: Sequence[int], label: str = ""
+) -> Runs:
+    """Train every recipe with every seed, side by side; longest first, so that no core waits."""
+    order = sorted(recipes, key=lambda name: -recipes[name].steps)
+    settings = [{"recipe": recipes[name], "seed": s} for name in order for s in seeds]
+    found = iter(jobs.run(train, settings, (domains,), label))
+    made = {name: [next(found) for _ in seeds] for name in order}
+    return {name: made[name] for name in recipes}
+
+
+def teach_all(
+    domains: Domains,
+    teachers: Mapping[str, Sequence[Outcome]],
+    recipes: Mapping[str, PseudoRecipe],
+    label: str = "",
+) -> Runs:
+    """Refine every teacher by its recipe; rows get their teachers' names with ``PSEUDO`` behind."""
+    named = {f"{name} {run.seed}": run for name, runs in teachers.items() for run in runs}
+    settings = [
+        {"name": f"{name} {run.seed}", "recipe": recipes[name]}
+        for name, runs in teachers.items()
+        for run in runs
+    ]
+    found = iter(jobs.run(teach, settings, (domains, named), label))
+    return {name + PSEUDO: [next(found) for _ in runs] for name, runs in teachers.items()}
+
+
+def rows(base: Recipe) -> dict[str, Recipe]:
+    """Return the trainings of the equal-budget table that take all steps of ``base``."""
+    return {
+        "source_only": replace(base, method="source_only"),
+        "own_batch_norm": replace(base, lam=0.0),
+        "no_reversal": replace(base, method="no_reversal"),
+        "dann": replace(base, method="dann"),
+    }
+
+
+TAUGHT = 3
+"""A teacher has this part of the steps of its row, one in three; its pupil has the others."""
+
+
+def teachers(base: Recipe) -> dict[str, Recipe]:
+    """Return the trainings whose networks teach themselves for the rest of the steps."""
+    first = replace(base, steps=base.steps // TAUGHT)
+    return {name: recipe for name, recipe in rows(first).items() if name != "no_reversal"}
+
+
+def ablation(base: Recipe) -> dict[str, Recipe]:
+    """Return all trainings of one column of the equal-budget table, teachers as ``teacher_…``."""
+    return rows(base) | {f"teacher_{name}": recipe for name, recipe in teachers(base).items()}
 
 
 @dataclass(frozen=True)
@@ -196,6 +238,14 @@ def tried(domains: Domains, recipe: Recipe, seed: int, back_steps: int) -> Tried
     return Tried(recipe, outcome, reverse_accuracy(domains, recipe, outcome, back_steps))
 
 
-def best(candidates: list[Tried]) -> Tried:
+def try_all(
+    domains: Domains, candidates: Iterable[Recipe], seed: int, back_steps: int
+) -> list[Tried]:
+    """Try every candidate with one seed, which no reported run has."""
+    settings = [{"recipe": r, "seed": seed, "back_steps": back_steps} for r in candidates]
+    return jobs.run(tried, settings, (domains,), "candidates")
+
+
+def best(candidates: Sequence[Tried]) -> Tried:
     """Return the candidate with the best way back; the first of those that are level."""
     return max(candidates, key=lambda candidate: candidate.reverse_accuracy)

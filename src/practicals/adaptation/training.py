@@ -6,7 +6,7 @@ only in the factor λ of the gradient that flows from the domain classifier into
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -17,11 +17,14 @@ from ..networks.training import as_float
 from ..runtime import mixed_precision
 from . import scores
 from .networks import AdaptationNet
-from .recipes import Recipe, augmented, ganin_decay, lambda_at, one_cycle
+from .recipes import Recipe, augmented, ganin_decay, lambda_at, one_cycle, shifted
 
-HELD_OUT = 2000
+HELD_OUT = 1000
 """Pictures at the end of each training set that no step sees, at most; see ``held_out``."""
+LARGEST_GRADIENT = 5.0
+"""Norm to which a longer gradient of all weights is cut."""
 State = dict[str, torch.Tensor]
+Watch = Callable[[AdaptationNet], float]
 
 
 def held_out(n: int) -> int:
@@ -39,6 +42,7 @@ class Check:
     domain_loss: float
     """In nats; log 2 = 0.69 is a classifier that cannot tell. NaN without one."""
     domain_accuracy: float
+    """On held-out pictures of both domains; NaN without a domain classifier."""
     source_accuracy: float
     """On held-out source pictures."""
     validators: dict[str, float]
@@ -47,19 +51,44 @@ class Check:
 
 @dataclass(frozen=True)
 class Trained:
-    """The network of the best check by the validator, as a state, and all checks."""
+    """The network after the last step, as a state, and all looks at it."""
 
     recipe: Recipe
     seed: int
     state: State
     checks: tuple[Check, ...]
-    chosen: int
 
     def net(self) -> AdaptationNet:
-        """Return the chosen network in evaluation mode."""
+        """Return the network in evaluation mode."""
         net = AdaptationNet(self.recipe.design)
         net.load_state_dict(self.state)
         return net.eval()
+
+
+def copy_of(net: AdaptationNet) -> State:
+    """Return a copy of a network's weights and averages on the CPU."""
+    return {name: value.detach().cpu().clone() for name, value in net.state_dict().items()}
+
+
+def domain_loss(net: AdaptationNet, features: torch.Tensor, lam: float) -> torch.Tensor:
+    """Return the loss of telling domains by ``features``: first half source, 0, then target, 1."""
+    logits = net.domains(features, lam).float()
+    is_target = (torch.arange(len(logits), device=logits.device) >= len(logits) // 2).float()
+    return F.binary_cross_entropy_with_logits(logits, is_target)
+
+
+def descent(net: AdaptationNet, lr: float, weight_decay: float) -> torch.optim.SGD:
+    """Return the optimiser of every training: SGD with Nesterov's momentum of 0.9."""
+    return torch.optim.SGD(net.parameters(), lr, 0.9, weight_decay=weight_decay, nesterov=True)
+
+
+def descend(net: AdaptationNet, sgd: torch.optim.SGD, loss: torch.Tensor, lr: float) -> None:
+    """Take one step of step size ``lr`` down the gradient of ``loss``, cut where it is long."""
+    sgd.param_groups[0]["lr"] = lr
+    sgd.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(net.parameters(), LARGEST_GRADIENT)
+    sgd.step()
 
 
 class Trainer:
@@ -84,10 +113,8 @@ class Trainer:
         net = AdaptationNet(recipe.design).to(device)
         self.net = net.to(memory_format=torch.channels_last)
         self.net.set_norms(halves=recipe.adversarial)
-        self.sgd = torch.optim.SGD(
-            self.net.parameters(), recipe.lr, momentum=0.9, weight_decay=recipe.weight_decay
-        )
-        self.losses = (math.nan, math.nan, math.nan)
+        self.sgd = descent(self.net, recipe.lr, recipe.weight_decay)
+        self.losses = (math.nan, math.nan)
 
     def draw(self, n: int) -> torch.Tensor:
         """Return the indices of a batch among the ``n`` pictures that are not held out."""
@@ -96,97 +123,67 @@ class Trainer:
 
     def batch(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return augmented source pictures, then target ones if they take part, and labels."""
-        index = self.draw(len(self.source))
-        x = augmented(as_float(self.source[index]), self.recipe.augment, self.rng)
-        if self.recipe.adversarial:
-            x = torch.cat([x, as_float(self.target[self.draw(len(self.target))])])
+        recipe, index = self.recipe, self.draw(len(self.source))
+        x = augmented(as_float(self.source[index]), recipe.augment, self.rng)
+        x = shifted(x, recipe.shift, self.rng)
+        if recipe.adversarial:
+            other = as_float(self.target[self.draw(len(self.target))])
+            x = torch.cat([x, shifted(other, recipe.shift, self.rng)])
         return x, self.y[index]
 
     def step(self, progress: float) -> None:
         """Take one step: both domains in one forward pass, both losses in one backward pass."""
         recipe = self.recipe
-        factor = {"cycle": one_cycle, "ganin": ganin_decay}[recipe.schedule](progress)
-        self.sgd.param_groups[0]["lr"] = recipe.lr * factor
         x, y = self.batch()
         with mixed_precision(self.device):
             features = self.net.features(x)
             loss = label_loss = F.cross_entropy(self.net.label_head(features[: len(y)]).float(), y)
-            found = (math.nan, math.nan)
+            told = torch.tensor(math.nan)
             if recipe.adversarial:
-                domain_loss, right = self.domain_loss(features, progress)
-                loss, found = label_loss + domain_loss, (domain_loss.item(), right)
-        self.losses = (label_loss.item(), *found)
-        self.sgd.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.sgd.step()
+                told = self.domain_loss(features, progress)
+                loss = label_loss + told
+        self.losses = label_loss.item(), told.item()
+        factor = {"cycle": one_cycle, "ganin": ganin_decay}[recipe.schedule](progress)
+        descend(self.net, self.sgd, loss, recipe.lr * factor)
 
-    def domain_loss(self, features: torch.Tensor, progress: float) -> tuple[torch.Tensor, float]:
-        """Return the domain classifier's loss and its accuracy; source is 0, target is 1."""
+    def domain_loss(self, features: torch.Tensor, progress: float) -> torch.Tensor:
+        """Return the domain classifier's loss behind the λ of this moment.
+
+        λ = 0 stops the domain's gradient at the features; a negative λ lets it help.
+        """
         sign = -1 if self.recipe.method == "no_reversal" else 1
-        logits = self.net.domains(features, lambda_at(progress, sign * self.recipe.lam)).float()
-        is_target = (torch.arange(len(logits), device=logits.device) >= len(logits) // 2).float()
-        right = ((logits > 0) == is_target.bool()).float().mean().item()
-        return F.binary_cross_entropy_with_logits(logits, is_target), right
+        return domain_loss(self.net, features, lambda_at(progress, sign * self.recipe.lam))
 
-    def check(self, step: int, watch: Callable[[AdaptationNet], float] | None) -> Check:
+    @torch.inference_mode()
+    def check(self, step: int, watch: Watch | None) -> Check:
         """Score the network on held-out pictures; ``watch`` may see target labels, we do not."""
-        n = held_out(len(self.source))
-        with self.net.reading("source"):
-            p_source = scores.probabilities(self.net, self.source[-n:])
-        p_target = scores.probabilities(self.net, self.target[-n:])
-        found = {name: score(p_target) for name, score in scores.VALIDATORS.items()}
-        right = (p_source.argmax(1) == self.y[-n:]).float().mean().item()
-        oracle = watch(self.net) if watch else math.nan
-        lam = lambda_at(step / self.recipe.steps, self.recipe.lam)
-        return Check(step, lam, *self.losses, right, found, oracle)
+        net, n = self.net, held_out(len(self.source))
+        with net.reading("source"):
+            source = scores.features(net, self.source[-n:])
+        target = scores.features(net, self.target[-held_out(len(self.target)) :])
+        p = net.label_head(target).softmax(1).cpu()
+        told = [net.domain_head(source) < 0, net.domain_head(target) > 0]
+        right = net.label_head(source).argmax(1) == self.y[-n:]
+        return Check(
+            step,
+            lambda_at(step / self.recipe.steps, self.recipe.lam),
+            *self.losses,
+            torch.cat(told).float().mean().item() if self.recipe.adversarial else math.nan,
+            right.float().mean().item(),
+            {name: score(p) for name, score in scores.VALIDATORS.items()},
+            watch(net) if watch else math.nan,
+        )
 
 
-@dataclass
-class _Progress:
-    """The checks so far, and the network of the best one."""
-
-    checks: list[Check] = field(default_factory=list)
-    best: State = field(default_factory=dict)
-    chosen: int = -1
-
-
-def fit(
-    trainer: Trainer,
-    watch: Callable[[AdaptationNet], float] | None = None,
-    bar: bool = False,
-) -> Trained:
-    """Train to the end of the recipe, or until the validator has not risen for ``patience`` checks.
-
-    Return the network of the best check.
-    """
-    recipe, progress = trainer.recipe, _Progress()
-    marks = {round(recipe.steps * (i + 1) / recipe.checks) for i in range(recipe.checks)}
+def fit(trainer: Trainer, watch: Watch | None = None, bar: bool = False) -> Trained:
+    """Train to the end of the recipe and return the network after the last step."""
+    recipe, checks = trainer.recipe, []
+    marks = {round(recipe.steps * (i + 1) / recipe.looks) for i in range(recipe.looks)}
     trainer.net.train()
     steps = range(recipe.steps)
     for step in tqdm(steps, desc=recipe.method, leave=False, disable=not bar):
-        if _exhausted(progress, recipe):
-            break
         trainer.step(step / recipe.steps)
         if step + 1 in marks:
-            _look(trainer, progress, step + 1, watch)
-    return Trained(recipe, trainer.seed, progress.best, tuple(progress.checks), progress.chosen)
-
-
-def _look(
-    trainer: Trainer,
-    progress: _Progress,
-    step: int,
-    watch: Callable[[AdaptationNet], float] | None,
-) -> None:
-    """Add a check, and keep the network if the validator has never been higher."""
-    progress.checks.append(trainer.check(step, watch))
-    found = [check.validators[trainer.recipe.validator] for check in progress.checks]
-    if found[-1] == max(found):
-        progress.chosen = len(found) - 1
-        state = trainer.net.state_dict()
-        progress.best = {name: value.detach().cpu().clone() for name, value in state.items()}
-
-
-def _exhausted(progress: _Progress, recipe: Recipe) -> bool:
-    return len(progress.checks) - 1 - progress.chosen > recipe.patience
+            checks.append(trainer.check(step + 1, watch))
+    trainer.net.eval()
+    return Trained(recipe, trainer.seed, copy_of(trainer.net), tuple(checks))
