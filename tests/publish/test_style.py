@@ -159,9 +159,3 @@ def test_a_test_stands_directly_below_its_answer(tmp_path):
     apart = [*EXERCISES[:5], new_markdown_cell("between"), EXERCISES[5]]
     (what,) = found(tmp_path, exercises=apart)
     assert what == "the cell directly below 'three' must be its test, 'test-three'"
-
-
-def test_older_notebooks_are_exempt_by_name(tmp_path, monkeypatch):
-    monkeypatch.setattr(style, "EXEMPT", ("9-old",))
-    assert found(tmp_path, opening="", exercises=[], stem="9-old") == {}
-    assert found(tmp_path, opening="", exercises=[], stem="8-new")
