@@ -17,7 +17,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from practicals import fingerprint, paths, profile
-from practicals.publish import appendix, cleaning, numerals, render, report, style
+from practicals.publish import appendix, cleaning, front, numerals, render, report, style
 from practicals.publish import claims as claims_of
 
 HEAVY = 5_000_000
@@ -192,6 +192,14 @@ def figures(ledgers: Ledgers) -> Iterator[Problem]:
     for name in sorted(printed - {use.name for use in uses}):
         remedy = "\\includegraphics it in its chapter, or show it without ledger.figure"
         yield Problem(f"figure {name}", "is drawn, but the report does not show it", remedy)
+
+
+def readme(ledgers: Ledgers) -> Iterator[Problem]:
+    """Yield README where its table of main results is not what the ledgers say."""
+    path = front.readme()
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    if front.expected(text, ledgers) != text:
+        yield Problem("README.md", "has a table of main results that no ledger gives", RERUN)
 
 
 def models(ledgers: Ledgers) -> Iterator[Problem]:
@@ -379,7 +387,7 @@ def problems() -> list[Problem]:
     found = list(heavy_files())
     for stem, code in current.items():
         found += of_notebook(paths.notebooks_dir() / f"{stem}.ipynb", code)
-    of_chapters = (figures, models, claims)
+    of_chapters = (figures, models, claims, readme)
     found += [problem for kind in of_chapters for problem in kind(ledgers)]
     return [*found, *of_report(current, ledgers)]
 

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 from practicals import paths, profile
 from practicals.paths import atomic_path
-from practicals.publish import appendix, latex, numerals, render
+from practicals.publish import appendix, front, latex, numerals, render
 
 COMMENT = re.compile(r"(?<!\\)%.*")
 MACRO = re.compile(r"\\(res|respm|resn|claim)\{([^{}\\]+)\}\{([^{}\\]+)\}")
@@ -112,15 +112,19 @@ def input_hashes(profile: str) -> dict[str, str]:
     return files | written
 
 
-def written_here(profile: str) -> list[tuple[str, str]]:
-    """Return the files that are written for the PDF alone, name and text: title and appendix."""
+def ledgers_of(profile: str) -> dict[str, dict]:
+    """Return the ledgers of a profile that can be read, by stem."""
     read = {
         stem: render.read_ledger(paths.generated_dir(profile) / f"{stem}.json")
         for stem in render.stems()
     }
-    ledgers = {stem: ledger for stem, ledger in read.items() if ledger}
+    return {stem: ledger for stem, ledger in read.items() if ledger}
+
+
+def written_here(profile: str) -> list[tuple[str, str]]:
+    """Return the files that are written for the PDF alone, name and text: title and appendix."""
     title = f"\\def\\profilename{{{profile}}}\n" + _title()
-    return [("profile.tex", title), *appendix.texts(profile, ledgers).items()]
+    return [("profile.tex", title), *appendix.texts(profile, ledgers_of(profile)).items()]
 
 
 def _title() -> str:
@@ -238,6 +242,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not sources()[1:]:
             print("report: nothing to do: report/chapters/ holds no chapter")
             return 0
+        if name == "full" and front.write(ledgers_of(name)):
+            print("report: the table of main results in README.md is new")
         if is_current(name):
             print("report: up to date")
             return 0
