@@ -5,9 +5,7 @@ cross entropy with respect to the pixels, which is all that FGSM needs.
 """
 
 import json
-import warnings
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from .. import paths
+from ..networks import onnx_file
+from ..networks.onnx_file import can_export as can_export
 from ..paths import atomic_path
 from ..profile import AdversarialBudget, Profile
 from .defence import DigitNetwork
@@ -67,42 +67,13 @@ def networks(of: Profile) -> dict[str, DigitNetwork]:
     }
 
 
-def can_export() -> bool:
-    """Return whether the packages that write ONNX are here; they are development's."""
-    return all(find_spec(name) is not None for name in ("onnx", "onnxscript"))
-
-
 def export(net: DigitNetwork, file: Path) -> None:
     """Write a network as ONNX: ``pixels`` and ``label`` to ``logits`` and ``gradient``.
 
     Any number of pictures will do. Raise ImportError, saying what to install, without the packages.
     """
-    if not can_export():
-        raise ImportError("writing ONNX needs: pip install -r requirements-dev.txt")
-    import onnx
-
-    count = torch.export.Dim("n")
-    inputs = torch.rand(2, 1, SIDE, SIDE), torch.tensor([3, 7])
-    whole = WithGradient(net).eval()
-    with atomic_path(file) as partial, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            whole, inputs, partial,
-            input_names=["pixels", "label"], output_names=["logits", "gradient"],
-            dynamic_shapes={"pixels": {0: count}, "label": {0: count}},
-            dynamo=True, verbose=False, external_data=False,
-        )  # fmt: skip
-        onnx.save(without_traces(onnx.load(partial)), partial)
-
-
-def without_traces(model: "onnx.ModelProto") -> "onnx.ModelProto":  # noqa: F821
-    """Return an ONNX model without the exporter's notes, which name folders of this machine."""
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    del graph.value_info[:]
-    return model
+    inputs = {"pixels": torch.rand(2, 1, SIDE, SIDE), "label": torch.tensor([3, 7])}
+    onnx_file.export(WithGradient(net), inputs, ("logits", "gradient"), file)
 
 
 def as_mnist(digit: np.ndarray) -> np.ndarray:

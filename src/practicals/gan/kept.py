@@ -1,10 +1,8 @@
 """The conditional networks of the full profile as small files, in PyTorch's form and in ONNX."""
 
-import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,8 @@ import torch
 from PIL import Image
 
 from .. import paths
+from ..networks import onnx_file
+from ..networks.onnx_file import can_export as can_export
 from ..paths import atomic_path
 from .networks import CLASSES, Design, Discriminator, Generator, build
 from .study import Run
@@ -86,27 +86,13 @@ def kept_pair() -> Path:
     return found
 
 
-def can_export() -> bool:
-    """Return whether the packages that write ONNX are here; they are development's."""
-    return all(find_spec(name) is not None for name in ("onnx", "onnxscript"))
-
-
 def export(net: Generator, file: Path) -> None:
     """Write a conditional generator as ONNX: ``z`` (n, z) and ``digit`` (n,) to ``pictures``.
 
     Any n will do. Raise ImportError, saying what to install, without the packages.
     """
-    if not can_export():
-        raise ImportError("writing ONNX needs: pip install -r requirements-dev.txt")
-    count = torch.export.Dim("n")
-    inputs = torch.zeros(2, net.design.z), torch.zeros(2, dtype=torch.long)
-    with atomic_path(file) as partial, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            net.eval(), inputs, partial,
-            input_names=["z", "digit"], output_names=["pictures"], dynamo=True, verbose=False,
-            dynamic_shapes={"z": {0: count}, "y": {0: count}}, external_data=False,
-        )  # fmt: skip
+    inputs = {"z": torch.zeros(2, net.design.z), "digit": torch.zeros(2, dtype=torch.long)}
+    onnx_file.export(net, inputs, ("pictures",), file, ("z", "y"))
 
 
 def make(net: Generator, digit: int | None, n: int, seed: int) -> np.ndarray:
