@@ -27,7 +27,6 @@ HEAVY_PDF = 15_000_000
 RERUN = "make report PROFILE=full"
 PENDING: dict[str, str] = {
     "1-transfer-learning": "reworked and tested; its first full run is due",
-    "5-domain-adaptation": "reworked and tested; its full run is due",
     "6-gan": "written and tested; its first full run is due",
 }
 """Notebooks whose published outputs may be older than the code, and why. Their numbers, tables and
