@@ -26,7 +26,6 @@ HEAVY_PDF = 15_000_000
 """Bytes the report may have."""
 RERUN = "make report PROFILE=full"
 PENDING: dict[str, str] = {
-    "1-transfer-learning": "reworked and tested; its first full run is due",
     "6-gan": "written and tested; its first full run is due",
 }
 """Notebooks whose published outputs may be older than the code, and why. Their numbers, tables and
