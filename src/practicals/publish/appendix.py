@@ -103,7 +103,7 @@ def main_claims(ledgers: Ledgers) -> str:
                 rows.append([f"{stem[0]}.{numbers[key]}", *map(numerals.to_tex, facts)])
     header = ("", "claim", "evidence", "holds")
     caption = r"The claims that this report rests on first.\label{tab:main-claims}"
-    return tabular(r"rp{0.5\linewidth}p{0.34\linewidth}l", header, rows, caption)
+    return tabular(r"rp{0.46\linewidth}p{0.34\linewidth}l", header, rows, caption)
 
 
 def _docs(kind: type) -> dict[str, str]:
