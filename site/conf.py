@@ -23,7 +23,8 @@ add_module_names = False
 python_use_unqualified_type_names = True
 toc_object_entries_show_parents = "hide"
 # One kind of warning is no fault here. lexing: nbclient's cells may hold lines that are not Python.
-suppress_warnings = ["misc.highlighting_failure"]
+# ref.python: two chapters may name a type alike.
+suppress_warnings = ["misc.highlighting_failure", "ref.python"]
 
 html_theme = "furo"
 html_title = "Deep learning applications"
