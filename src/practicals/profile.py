@@ -186,16 +186,17 @@ class AdversarialBudget:
 class AdaptationBudget:
     """Knobs of chapter 5."""
 
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    seeds: tuple[int, ...] = (11, 12, 13, 14, 15)
+    """Of reported runs; development looked at target accuracies with seeds 0 to 4 and 100."""
     few: int = 3
-    """How many of the seeds the sweeps and the study of settings take."""
+    """How many of the seeds the study of settings takes."""
     choice_seed: int = 100
     """Seed of the candidates among which a setting is chosen; no reported run has it."""
-    steps: int = 1200
+    steps: int = 2700
     """Steps of every row of the table; a step sees one batch of each domain."""
     short_steps: int = 400
     """Steps of the candidates, of the sweep of λ and of the study of settings."""
-    bound_steps: int = 5000
+    bound_steps: int = 8000
     """Steps of the training on target labels, the bound: until it converges."""
     batch_size: int = 64
     lrs: tuple[float, ...] = (0.05, 0.1)
@@ -212,12 +213,14 @@ class AdaptationBudget:
     """Values of λ in the sweep."""
     plain: tuple[str, ...] = ("source_only", "own_batch_norm", "dann")
     """Rows that are also trained without inversion."""
-    pseudo_rounds: int = 2
+    pseudo_rounds: int = 4
     threshold: float = 0.8
     """Probability from which a prediction becomes a pseudo-label."""
     other_thresholds: tuple[float, ...] = (0.5, 0.95)
-    pool: int = 12000
-    """Unlabelled pictures of a round."""
+    pool: int = 59000
+    """Unlabelled pictures of a round, at most: here all that are not held out."""
+    shift: int = 1
+    """Largest shift of a pupil's training batch, in pixels."""
     shown: int = 800
     """Pictures of each domain whose features are drawn."""
 
@@ -405,7 +408,9 @@ def _lab() -> Profile:
             paper_lams=(0.3,),
             back_steps=50,
             lams=(0.0, 1.0, 10.0),
+            pseudo_rounds=2,
             other_thresholds=(0.5,),
+            pool=12000,
         ),
         classvis=ClassvisBudget(
             networks=("squeezenet1_0", "googlenet", "mobilenet_v2"),
@@ -532,6 +537,7 @@ def _sample() -> Profile:
             back_steps=30,
             looks=5,
             lams=(0.0, 1.0, 10.0),
+            pseudo_rounds=2,
             other_thresholds=(0.5,),
             pool=600,
             shown=300,

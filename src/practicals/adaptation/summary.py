@@ -20,6 +20,7 @@ ABLATION = {
     "own_batch_norm": "own batch norm (λ = 0)",
     "no_reversal": "without reversal",
     "dann": "DANN",
+    "dann_shifted": "DANN, shifted pictures",
     "teacher_source_only_pseudo": "source only, then pseudo-labels",
     "teacher_own_batch_norm_pseudo": "own batch norm, then pseudo-labels",
     "teacher_dann_pseudo": "DANN, then pseudo-labels",
@@ -36,7 +37,9 @@ COMPARED = (
     ("no_reversal", "own_batch_norm", "without reversal − own batch norm"),
     ("dann", "own_batch_norm", "DANN − own batch norm"),
     ("teacher_own_batch_norm_pseudo", "own_batch_norm", "pseudo-labels − own batch norm"),
+    ("dann_shifted", "dann", "DANN: shifted − plain pictures"),
     ("teacher_dann_pseudo", "dann", "DANN with pseudo-labels − DANN"),
+    ("teacher_dann_pseudo", "dann_shifted", "the same, both with shifted pictures"),
     (
         "teacher_dann_pseudo",
         "teacher_own_batch_norm_pseudo",
