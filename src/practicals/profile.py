@@ -196,7 +196,7 @@ class AdaptationBudget:
     """Steps of every row of the table; a step sees one batch of each domain."""
     short_steps: int = 400
     """Steps of the candidates, of the sweep of λ and of the study of settings."""
-    bound_steps: int = 8000
+    bound_steps: int = 9000
     """Steps of the training on target labels, the bound: until it converges."""
     batch_size: int = 64
     lrs: tuple[float, ...] = (0.05, 0.1)
