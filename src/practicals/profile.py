@@ -192,7 +192,7 @@ class AdaptationBudget:
     """How many of the seeds the study of settings takes."""
     choice_seed: int = 100
     """Seed of the candidates among which a setting is chosen; no reported run has it."""
-    steps: int = 2700
+    steps: int = 3000
     """Steps of every row of the table; a step sees one batch of each domain."""
     short_steps: int = 400
     """Steps of the candidates, of the sweep of λ and of the study of settings."""
