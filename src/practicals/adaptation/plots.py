@@ -162,9 +162,9 @@ def confidence(curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) 
     # The lines do not cross, so the thresholds of the lowest one can stand below it.
     for threshold, precision, coverage in zip(*next(iter(curves.values())), strict=True):
         place = {"xytext": (-3, -3), "textcoords": "offset points", "ha": "right", "va": "top"}
-        ax.annotate(f"{threshold:g}", (coverage, precision), fontsize=6, **place)
+        ax.annotate(f"{threshold:g}", (coverage, precision), fontsize=8, **place)
     ax.set(xlabel="coverage", ylabel="precision")
-    ax.margins(x=0.1)
+    ax.margins(x=0.1, y=0.1)
     ax.legend()
     return fig
 
@@ -177,7 +177,7 @@ def mistakes(pictures: Pixels, titles: Sequence[str], columns: int = 10) -> Figu
         ax.set_axis_off()
     for ax, picture, title in zip(axes.flat, pictures, titles, strict=False):
         ax.imshow(picture, interpolation="nearest")
-        ax.set_title(title, fontsize=7, pad=2)
+        ax.set_title(title, fontsize=8, pad=2)
     return fig
 
 
