@@ -70,10 +70,10 @@ def test_the_front_page_shows_only_what_holds_and_chosen_claims_first():
 
 
 def test_results_show_figures_and_numbers(tmp_path):
-    text = results.page("1-x", "One", ledger(), tmp_path)
+    text = results.page("1-x", "One", ledger(), tmp_path, {})
     assert "../_static/figures/1-x-f.png" in text and ":alt: A" in text
     assert "| `a` | 50.0 ± 10.0" in text
-    assert "published run is due" in results.page("2-y", "Two", {}, tmp_path)
+    assert "published run is due" in results.page("2-y", "Two", {}, tmp_path, {})
 
 
 def notebook():

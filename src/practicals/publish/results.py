@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from practicals.publish import claims, numerals
+from practicals.publish.captions import Caption
 from practicals.publish.claims import Claim
 
 Ledger = Mapping[str, Any]
@@ -123,8 +124,14 @@ def index(kept: Mapping[str, Ledger], titles: Mapping[str, str]) -> str:
     return "\n".join([*lines, *(f"{titles[stem]} <{stem}>" for stem in kept), "```", ""])
 
 
-def page(stem: str, title: str, ledger: Ledger, generated: Path) -> str:
-    """Return the page of a chapter's results: tables, figures, and every recorded number."""
+def page(
+    stem: str, title: str, ledger: Ledger, generated: Path, captions: Mapping[str, Caption]
+) -> str:
+    """Return the page of a chapter's results: tables, figures, and every recorded number.
+
+    ``captions`` are the report's, by the name of a table's file; a table that the report leaves
+    out has the ledger's name for it as a title.
+    """
     lines = [f"# Results: {title}", "", f"[The notebook](../notebooks/{stem}.ipynb) says what they "
              "mean.", ""]  # fmt: skip
     if not ledger:
@@ -134,17 +141,19 @@ def page(stem: str, title: str, ledger: Ledger, generated: Path) -> str:
         file = generated / f"{stem}-{name}.tex"
         if name != "claims" and file.is_file():
             header, rows = tabular(file.read_text(encoding="utf-8"))
-            lines += [f"### {_words(name)}", "", table(header, rows, "results")]
+            said = captions.get(file.stem, Caption("", words(name)))
+            lines += [f"### {md(said.title)}", "", table(header, rows, "results", md(said.text))]
     if files := shown_files(ledger):
         lines += ["## Figures", ""]
         for name, file in files.items():
             facts = ledger["figures"][name]
-            lines += [f"### {_words(name)}", "", f"```{{figure}} ../_static/figures/{file}",
+            lines += [f"### {words(name)}", "", f"```{{figure}} ../_static/figures/{file}",
                       f":alt: {md(facts['alt'])}", "", md(facts["caption"]), "```", ""]  # fmt: skip
     return "\n".join([*lines, *_numbers(ledger.get("values", {}))])
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Return a ledger's name for a table or figure as a title: ``Learning curve``."""
     text = name.replace("-", " ").replace("_", " ")
     return text[:1].upper() + text[1:]
 

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from practicals import paths
-from practicals.publish import cleaning, pages, reference, render, results
+from practicals.publish import captions, cleaning, pages, reference, render, results
 
-NOT_PAGES = ("package.json", "package-lock.json", "highlights.json")
+NOT_PAGES = ("package.json", "package-lock.json", "highlights.json", "titles.json")
 MODELS = ("adversarial-plain.onnx", "adversarial-robust.onnx", "adversarial-digits.json")
 MODELS += ("gan-conditional.onnx",)
 """What the playgrounds read from ``data/models/``."""
@@ -46,10 +46,29 @@ def ledgers() -> dict[str, dict[str, Any]]:
     return {stem: render.read_ledger(folder / f"{stem}.json") or {} for stem in render.stems()}
 
 
+def _chosen(name: str) -> dict[str, Any]:
+    """Return what a person chose for the site in a file that may be absent."""
+    file = paths.root() / "site" / name
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
 def highlights() -> dict[str, dict[str, Any]]:
     """Return which figure and claims of a chapter stand on the front page; both may be absent."""
-    file = paths.root() / "site" / "highlights.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return _chosen("highlights.json")
+
+
+def table_captions(stem: str, kept: Mapping[str, dict[str, Any]]) -> dict[str, captions.Caption]:
+    """Return the report's captions of a chapter's tables, by the name of the table's file.
+
+    ``site/titles.json`` has titles for captions that begin with none.
+    """
+    chapter = paths.report_dir() / "chapters" / f"{stem}.tex"
+    if not chapter.is_file():
+        return {}
+    drawn = {f"{stem}-{name}": results.words(name) for name in kept[stem].get("figures", {})}
+    values = {other: ledger.get("values", {}) for other, ledger in kept.items()}
+    text = chapter.read_text(encoding="utf-8")
+    return captions.of_chapter(text, values, drawn, _chosen("titles.json"))
 
 
 def assemble(folder: Path) -> list[str]:
@@ -67,7 +86,8 @@ def assemble(folder: Path) -> list[str]:
     _write(folder / "claims.md", results.claims_page(kept, titles))
     _write(folder / "results" / "index.md", results.index(kept, titles))
     for stem, ledger in kept.items():
-        text = results.page(stem, titles[stem], ledger, paths.generated_dir("full"))
+        said = table_captions(stem, kept)
+        text = results.page(stem, titles[stem], ledger, paths.generated_dir("full"), said)
         _write(folder / "results" / f"{stem}.md", text)
     _front(folder / "index.md", kept, titles)
     notes += _others(folder)
