@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from practicals import paths
-from practicals.publish import captions, cleaning, pages, reference, render, results
+from practicals.publish import captions, cleaning, pages, reference, render, results, times
 
 NOT_PAGES = ("package.json", "package-lock.json", "highlights.json", "titles.json")
 MODELS = ("adversarial-plain.onnx", "adversarial-robust.onnx", "adversarial-digits.json")
@@ -83,6 +83,7 @@ def assemble(folder: Path) -> list[str]:
     for stem, nb in notebooks.items():
         notes += pages.write(stem, nb, folder)
     figures(kept, folder / "_static" / "figures")
+    _write(folder / "times.md", times.page(notebooks, titles))
     _write(folder / "claims.md", results.claims_page(kept, titles))
     _write(folder / "results" / "index.md", results.index(kept, titles))
     for stem, ledger in kept.items():
