@@ -49,9 +49,14 @@ def test_the_page_shows_title_and_caption(tmp_path):
         (tmp_path / f"{name}.tex").write_text(tex)
     ledger = {"profile": "full", "seed": 0, "tables": {"costs": {}, "by-size": {}}}
     said = {"1-x-costs": captions.Caption("Cost of a_b: all.", "Cost of a_b")}
-    text = results.page("1-x", "One", ledger, tmp_path, said)
-    assert r"### Cost of a\_b" in text and r":::{table} Cost of a\_b: all." in text
+    text = results.page("1-x", "One", ledger, tmp_path, said, {})
+    assert "### Cost of a\\_b\n\nAll.\n\n:::{table}\n" in text
     assert "### By size" in text
+
+
+def test_a_caption_is_not_said_twice():
+    below = [captions.Caption(text, "A title").below for text in ("A title.", "A title, n = 3.")]
+    assert below == ["", "A title, n = 3."]
 
 
 @pytest.mark.parametrize("stem", render.stems())

@@ -28,6 +28,14 @@ class Caption:
     text: str
     title: str
 
+    @property
+    def below(self) -> str:
+        """What stands below the title: the caption, without its beginning where that is said."""
+        if not re.match(re.escape(self.title) + "[:;.]", self.text):
+            return self.text
+        rest = self.text[len(self.title) + 1 :].strip()
+        return rest[:1].upper() + rest[1:]
+
 
 def of_chapter(
     tex: str,

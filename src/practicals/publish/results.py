@@ -57,10 +57,10 @@ def _cell(tex: str) -> str:
     return f"**{text}**" if bold else text
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str, title: str = "") -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str) -> str:
     """Return a Markdown table of cells that are Markdown already, in MyST's directive."""
     lines = [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
-    return "\n".join([f":::{{table}} {title}".rstrip(), f":class: {kind}", "", *lines, ":::", ""])
+    return "\n".join([":::{table}", f":class: {kind}", "", *lines, ":::", ""])
 
 
 def claims_of(ledger: Ledger) -> list[tuple[Claim, bool]]:
@@ -125,12 +125,17 @@ def index(kept: Mapping[str, Ledger], titles: Mapping[str, str]) -> str:
 
 
 def page(
-    stem: str, title: str, ledger: Ledger, generated: Path, captions: Mapping[str, Caption]
+    stem: str,
+    title: str,
+    ledger: Ledger,
+    generated: Path,
+    captions: Mapping[str, Caption],
+    widths: Mapping[str, int],
 ) -> str:
     """Return the page of a chapter's results: tables, figures, and every recorded number.
 
     ``captions`` are the report's, by the name of a table's file; a table that the report leaves
-    out has the ledger's name for it as a title.
+    out has the ledger's name for it as a title. ``widths`` are those of figures, in CSS pixels.
     """
     lines = [f"# Results: {title}", "", f"[The notebook](../notebooks/{stem}.ipynb) says what they "
              "mean.", ""]  # fmt: skip
@@ -142,13 +147,16 @@ def page(
         if name != "claims" and file.is_file():
             header, rows = tabular(file.read_text(encoding="utf-8"))
             said = captions.get(file.stem, Caption("", words(name)))
-            lines += [f"### {md(said.title)}", "", table(header, rows, "results", md(said.text))]
+            lines += [f"### {md(said.title)}", "", md(said.below), "",
+                      table(header, rows, "results")]  # fmt: skip
     if files := shown_files(ledger):
         lines += ["## Figures", ""]
         for name, file in files.items():
             facts = ledger["figures"][name]
+            width = [f":width: {widths[file]}px"] if file in widths else []
             lines += [f"### {words(name)}", "", f"```{{figure}} ../_static/figures/{file}",
-                      f":alt: {md(facts['alt'])}", "", md(facts["caption"]), "```", ""]  # fmt: skip
+                      f":alt: {md(facts['alt'])}", *width, "", md(facts["caption"]), "```",
+                      ""]  # fmt: skip
     return "\n".join([*lines, *_numbers(ledger.get("values", {}))])
 
 

@@ -27,6 +27,8 @@ VENDOR = {
     "mathjax/LICENSE": "mathjax/LICENSE",
 } | {f"onnxruntime-web/dist/{name}": f"ort/{name}" for name in ORT}
 """Files of npm packages, and where they lie below ``_static/vendor/``."""
+SCREEN_DPI = 120
+"""Half of ``figures.DPI``, which is in a module that loads matplotlib."""
 CHAPTERS, MAIN = "<!-- chapters -->", "<!-- main results -->"
 
 
@@ -82,13 +84,14 @@ def assemble(folder: Path) -> list[str]:
     titles = {stem: pages.title_of(nb) for stem, nb in notebooks.items()}
     for stem, nb in notebooks.items():
         notes += pages.write(stem, nb, folder)
-    figures(kept, folder / "_static" / "figures")
+    widths = figures(kept, folder / "_static" / "figures")
     _write(folder / "times.md", times.page(notebooks, titles))
     _write(folder / "claims.md", results.claims_page(kept, titles))
     _write(folder / "results" / "index.md", results.index(kept, titles))
     for stem, ledger in kept.items():
         said = table_captions(stem, kept)
-        text = results.page(stem, titles[stem], ledger, paths.generated_dir("full"), said)
+        tables = paths.generated_dir("full")
+        text = results.page(stem, titles[stem], ledger, tables, said, widths)
         _write(folder / "results" / f"{stem}.md", text)
     _front(folder / "index.md", kept, titles)
     notes += _others(folder)
@@ -119,14 +122,27 @@ def _others(folder: Path) -> list[str]:
     return []
 
 
-def figures(kept: Mapping[str, dict[str, Any]], folder: Path) -> None:
-    """Copy the figures that ledgers vouch for, in the form that a browser shows."""
+def figures(kept: Mapping[str, dict[str, Any]], folder: Path) -> dict[str, int]:
+    """Copy the figures that ledgers vouch for, in the form that a browser shows; return widths."""
     folder.mkdir(parents=True, exist_ok=True)
+    widths = {}
     for ledger in kept.values():
         for name in results.shown_files(ledger).values():
             source = paths.figures_dir("full") / name
             if source.is_file():
                 shutil.copyfile(source, folder / name)
+                if width := width_of(source):
+                    widths[name] = width
+    return widths
+
+
+def width_of(picture: Path) -> int | None:
+    """Return the width in CSS pixels at which a notebook shows a figure; None for an animation."""
+    from PIL import Image
+
+    with Image.open(picture) as opened:
+        dots = opened.info.get("dpi")
+        return round(opened.width / float(dots[0]) * SCREEN_DPI) if dots else None
 
 
 def vendor(static: Path) -> list[str]:
