@@ -1,11 +1,14 @@
-"""A small repository whose published outputs are all current."""
+"""Small repositories: one whose published outputs are all current, one of notebooks to run."""
 
 import subprocess
 
+import nbformat
 import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from tests.publish import runs
 from tests.publish.small import publish
 
-from practicals import fingerprint
+from practicals import fingerprint, runtime
 from practicals.publish import check, style
 
 
@@ -32,3 +35,19 @@ def repository(package, monkeypatch, tmp_path):
     subprocess.run(["git", "init", "-q", str(root)], check=True)
     publish(root)
     return root
+
+
+@pytest.fixture
+def repository_of(monkeypatch, tmp_path):
+    """Return a function that writes a repository of one notebook with the given code cells."""
+    monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
+    monkeypatch.setenv("PROFILE", "sample")
+    monkeypatch.setattr(runtime, "describe", lambda: {"device": "cpu"})
+
+    def write(*sources, stem=runs.STEM):
+        cells = [new_markdown_cell("# Title"), *map(new_code_cell, sources)]
+        (tmp_path / "notebooks").mkdir(exist_ok=True)
+        nbformat.write(new_notebook(cells=cells), tmp_path / f"notebooks/{stem}.ipynb")
+        return tmp_path
+
+    return write
