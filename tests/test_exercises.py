@@ -143,6 +143,8 @@ WRONG["6-gan"] = {
         ("gap @ gap", "np.abs(gap).sum()"),
         ("- 2 * roots.sum()", "- roots.sum()"),
         ("half @ cov_b @ half", "cov_a + cov_b"),
+        ("np.sqrt(values.clip(0))", "np.sqrt(values)"),
+        ("half @ cov_b @ half).clip(0)", "half @ cov_b @ half)"),
     ],
     "losses-by-hand": [
         ("softplus(-real)", "softplus(real)"),

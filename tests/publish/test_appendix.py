@@ -90,5 +90,5 @@ def test_settings_show_every_knob_with_its_value_and_meaning(name):
     text = appendix.settings(name)
     assert all(f"Chapter {stem[0]}, profile {name}" in text for stem in profile.BUDGET_OF)
     steps = profile.get(name).adaptation.steps
-    assert f"steps & {steps} & " in text
+    assert rf"\setting{{steps}}{{{steps}}}{{" in text
     assert "image size" in text and "Side of the networks' square input" in text

@@ -1,7 +1,8 @@
 """The instructor's page, done: nbgrader hands out, collects half of the answers, and marks them.
 
-Slow: ``make course-check``. Every notebook is released; what is submitted and marked is a small one
-of the same form, since ``make student-check`` runs the notebooks themselves.
+Slow: ``make course-check``. Every notebook is released. Submitted and marked are a small one of the
+same form and one chapter, or those that ``NOTEBOOKS`` names. Every second exercise is answered, so
+that an answer must earn its points also where the one before it is missing.
 """
 
 import csv
@@ -19,24 +20,39 @@ from practicals import paths
 from practicals.publish import student
 
 pytestmark = pytest.mark.slow
-SMALL, STUDENT = "small", "ada"
+SMALL, EVERY, STUDENT = "small", "every", "ada"
 EXERCISES = {
     "double": ("    return 2 * x", "assert double(3) == 6"),
     "square": ("    return x * x", "assert square(-3) == 9"),
     "halve": ("    return x / 2", "assert halve(3) == 1.5"),
     "negate": ("    return -x", "assert negate(3) == -3"),
 }
-SOLVED = ("double", "halve")
+CHOSEN = os.environ.get("NOTEBOOKS", "").split() or ["2-saliency"]
+
+
+def environment(folder):
+    """Return what nbgrader's commands find set: a student's package, and no repository around it.
+
+    As after ``source .venv/bin/activate``, since nbgrader calls alembic by its name.
+    """
+    foreign = ("PRACTICALS_ROOT", "PRACTICALS_STAGING", "MPLBACKEND")
+    kept = {key: value for key, value in os.environ.items() if key not in foreign}
+    return kept | {
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "PYTHONPATH": str(folder / "handout" / "src"),
+        "PRACTICALS_DATA": str(paths.data_dir()),
+        "PRACTICALS_OFFLINE": "1",
+        "PROFILE": "sample",
+        "TQDM_DISABLE": "1",
+    }
 
 
 def nbgrader(folder, *words):
     """Run one of nbgrader's commands in the course; fail with what it said."""
-    # As after `source .venv/bin/activate`: nbgrader calls alembic by its name.
-    here = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     run = subprocess.run(
         [sys.executable, "-m", "nbgrader", *words],
         cwd=folder,
-        env=os.environ | {"PATH": here, "PROFILE": "sample"},
+        env=environment(folder),
         capture_output=True,
         text=True,
         check=False,
@@ -59,53 +75,84 @@ def small():
     return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
+def whole(stem):
+    """Return a notebook with its answers."""
+    return small() if stem == SMALL else student.sources()[stem]
+
+
 @pytest.fixture(scope="module")
 def course(tmp_path_factory):
-    """Return a course with the page's settings, in which everything is handed out."""
-    folder = tmp_path_factory.mktemp("course")
+    """Return a course with the page's settings, in which everything is handed out.
+
+    All notebooks are one assignment, which takes one start of nbgrader; those to be marked are
+    one each, as on the page.
+    """
+    folder, notebooks = tmp_path_factory.mktemp("course"), student.sources()
     shutil.copyfile(paths.root() / "site" / "nbgrader_config.py", folder / "nbgrader_config.py")
-    for stem, nb in (student.sources() | {SMALL: small()}).items():
-        (folder / "source" / stem).mkdir(parents=True)
-        nbformat.write(nb, folder / "source" / stem / f"{stem}.ipynb")
-        nbgrader(folder, "generate_assignment", stem)
+    student.write(folder / "handout", notebooks)
+    assignments = {EVERY: list(notebooks)} | {stem: [stem] for stem in (SMALL, *CHOSEN)}
+    for assignment, stems in assignments.items():
+        (folder / "source" / assignment).mkdir(parents=True)
+        for stem in stems:
+            nbformat.write(whole(stem), folder / "source" / assignment / f"{stem}.ipynb")
+        nbgrader(folder, "generate_assignment", assignment)
     return folder
 
 
-def released(folder, stem):
-    return nbformat.read(folder / "release" / stem / f"{stem}.ipynb", as_version=4)
+def released(folder, assignment, stem):
+    return nbformat.read(folder / "release" / assignment / f"{stem}.ipynb", as_version=4)
 
 
 def test_every_notebook_is_handed_out_without_answers(course):
     for stem, nb in student.sources().items():
-        text = "\n".join(cell.source for cell in released(course, stem).cells)
+        text = "\n".join(cell.source for cell in released(course, EVERY, stem).cells)
         assert student.BEGIN not in text, stem
         assert text.count("raise NotImplementedError()") >= len(student.by_hand(nb)), stem
 
 
-def test_half_of_the_answers_give_half_of_the_points(course):
-    nb, whole = released(course, SMALL), small()
-    for name, place in student.by_hand(whole).items():
+def hand_in(folder, stem):
+    """Submit every second answer, and edited tests where there is none; return the missing ones."""
+    nb, answers = released(folder, stem, stem), whole(stem)
+    places = student.by_hand(answers)
+    missing = list(places)[1::2]
+    for name, place in places.items():
         assert "NotImplementedError" in nb.cells[place].source
-        if name in SOLVED:
-            nb.cells[place].source = whole.cells[place].source
-        else:
+        if name in missing:
             nb.cells[place + 1].source = "pass  # a student who edits a test"
-    target = course / "submitted" / STUDENT / SMALL
+        else:
+            nb.cells[place].source = answers.cells[place].source
+    target = folder / "submitted" / STUDENT / stem
     target.mkdir(parents=True)
-    nbformat.write(nb, target / f"{SMALL}.ipynb")
-    nbgrader(course, "autograde", SMALL)
-    nbgrader(course, "generate_feedback", SMALL)
-    nbgrader(course, "export", "--to", "grades.csv")
-    with (course / "grades.csv").open() as file:
-        rows = [r for r in csv.DictReader(file) if (r["student_id"], r["assignment"]) ==
-                (STUDENT, SMALL)]  # fmt: skip
-    assert [(float(r["score"]), float(r["max_score"])) for r in rows] == [(2, 4)]
-    marked = nbformat.read(course / "autograded" / STUDENT / SMALL / f"{SMALL}.ipynb", as_version=4)
-    failed = {
-        cell.metadata.nbgrader.grade_id
+    nbformat.write(nb, target / f"{stem}.ipynb")
+    return missing
+
+
+def points(folder, stem):
+    """Return score and possible points of the student, as an export says."""
+    nbgrader(folder, "export", "--to", "grades.csv")
+    with (folder / "grades.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["student_id"] == STUDENT]
+    (row,) = (row for row in rows if row["assignment"] == stem)
+    return float(row["score"]), float(row["max_score"])
+
+
+@pytest.mark.parametrize("stem", [SMALL, *CHOSEN])
+def test_half_of_the_answers_give_half_of_the_points(course, stem):
+    missing = hand_in(course, stem)
+    nbgrader(course, "autograde", stem)
+    nbgrader(course, "generate_feedback", stem)
+    marked = nbformat.read(course / "autograded" / STUDENT / stem / f"{stem}.ipynb", as_version=4)
+    tests = {
+        cell.metadata.nbgrader.grade_id: cell
         for cell in marked.cells
-        if cell.metadata.get("nbgrader", {}).get("grade") and student.error_of(cell)
+        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade")
     }
-    assert failed == {f"test-{name}" for name in EXERCISES if name not in SOLVED}
-    page = course / "feedback" / STUDENT / SMALL / f"{SMALL}.html"
+    failed = {name: error for name, cell in tests.items() if (error := student.error_of(cell))}
+    assert set(failed) == {f"test-{name}" for name in missing}, failed
+    earned = sum(
+        cell.metadata.nbgrader.points for name, cell in tests.items() if name not in failed
+    )
+    score, most = points(course, stem)
+    assert 0 < score == earned < most
+    page = course / "feedback" / STUDENT / stem / f"{stem}.html"
     assert "NotImplementedError" in page.read_text(encoding="utf-8")

@@ -7,8 +7,9 @@ import sys
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
-from practicals import paths, stats
+from practicals import figures, paths, stats
 from practicals.publish import claims, pages, reference, results, site
 from practicals.publish.tables import Cell, Table
 
@@ -70,10 +71,18 @@ def test_the_front_page_shows_only_what_holds_and_chosen_claims_first():
 
 
 def test_results_show_figures_and_numbers(tmp_path):
-    text = results.page("1-x", "One", ledger(), tmp_path)
+    text = results.page("1-x", "One", ledger(), tmp_path, {}, {"1-x-f.png": 456})
     assert "../_static/figures/1-x-f.png" in text and ":alt: A" in text
+    assert ":width: 456px" in text
     assert "| `a` | 50.0 ± 10.0" in text
-    assert "published run is due" in results.page("2-y", "Two", {}, tmp_path)
+    assert "published run is due" in results.page("2-y", "Two", {}, tmp_path, {}, {})
+
+
+def test_a_figure_is_as_wide_as_in_its_notebook(tmp_path):
+    Image.new("RGB", (912, 600)).save(tmp_path / "f.png", dpi=(figures.DPI, figures.DPI))
+    assert site.width_of(tmp_path / "f.png") == 456 and site.SCREEN_DPI == figures.DPI / 2
+    Image.new("RGB", (912, 600)).save(tmp_path / "f.gif")
+    assert site.width_of(tmp_path / "f.gif") is None
 
 
 def notebook():
@@ -213,4 +222,4 @@ def test_every_hand_written_page_is_reached():
     assert site.CHAPTERS in front and site.MAIN in front
     for page in folder.rglob("*.md"):
         name = page.relative_to(folder).with_suffix("").as_posix()
-        assert name in ("index", "times") or f"\n{name}\n" in front
+        assert name == "index" or f"\n{name}\n" in front

@@ -29,6 +29,16 @@ def test_depth_draws_every_network_and_norm():
     plt.close(fig)
 
 
+def test_depth_names_the_first_and_the_last_of_many_layers_and_spells_l2():
+    layers = [f"layer{i}" for i in range(21)]
+    fig = plots.by_depth({"net": (layers, {"l2": (range(21), [0.1] * 21)})})
+    ax = fig.axes[0]
+    names = [text.get_text() for text in ax.get_xticklabels()]
+    assert names == layers[::2] and names[-1] == "layer20"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["L2"]
+    plt.close(fig)
+
+
 def test_by_size_draws_each_seed_and_the_mean():
     values = np.array([[0.1, 0.4], [0.3, 0.6]])
     fig = plots.by_size((5, 100), {"one": values}, chance=0.25)

@@ -140,12 +140,15 @@ def transport(
 
 
 def scatter(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], xlabel: str, ylabel: str) -> Figure:
-    """Draw a panel of points per title."""
-    fig, axes = plt.subplots(1, len(pairs), figsize=(TEXT_WIDTH, 2.6), squeeze=False)
+    """Draw a panel of points per title, all on the same axes."""
+    fig, axes = plt.subplots(
+        1, len(pairs), figsize=(TEXT_WIDTH, 2.6), squeeze=False, sharex=True, sharey=True
+    )
     for ax, (title, (x, y)) in zip(axes[0], pairs.items(), strict=True):
         ax.plot(x, y, ".", ms=3, alpha=0.6, mew=0)
-        ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+        ax.set(title=title, xlabel=xlabel)
         ax.grid(alpha=0.3)
+    axes[0, 0].set_ylabel(ylabel)
     return fig
 
 

@@ -84,7 +84,7 @@ def comparisons(ledgers: Ledgers) -> str:
         facts = [row["chapter"][0], numerals.to_tex(row["what"]), ours, said]
         rows.append([*facts, numerals.to_tex(row["protocol"]), found])
     header = ("", "quantity", "ours", "published", "how the protocols differ", "verdict")
-    p = [rf"p{{{w}\linewidth}}" for w in (0.2, 0.1, 0.15, 0.25, 0.1)]
+    p = [rf"p{{{w}\linewidth}}" for w in (0.19, 0.09, 0.18, 0.31, 0.1)]
     caption = r"Our values beside published ones.\label{tab:published}"
     return tabular("r" + "".join(p), header, rows, caption)
 
@@ -136,14 +136,10 @@ def settings(name: str) -> str:
         for field in dataclasses.fields(budget):
             title = field.name.replace("_", " ")
             facts = (title, _value(getattr(budget, field.name)), docs.get(field.name, ""))
-            rows.append([*map(numerals.to_tex, facts)])
-        align = r"p{0.2\linewidth}p{0.28\linewidth}p{0.44\linewidth}"
+            rows.append(r"\setting" + "".join(f"{{{numerals.to_tex(fact)}}}" for fact in facts))
         title = numerals.to_tex(f"Chapter {stem[0]}, profile {name}, seed {whole.seed}")
-        parts.append(rf"\paragraph{{{title}}}" + "\n" + tabular(align, SETTINGS_HEADER, rows))
+        parts.append("\n".join([rf"\settingsof{{{title}}}", *rows, ""]))
     return "\n".join(parts)
-
-
-SETTINGS_HEADER = ("setting", "value", "what it is")
 
 
 def machines(ledgers: Ledgers) -> str:

@@ -6,17 +6,16 @@ What a run writes takes its place only when the whole notebook has run.
 """
 
 import argparse
-import json
 import os
 import sys
 import time
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from practicals import fingerprint, paths, profile
+from practicals.publish.vouched import all_files, hash_of, read_ledger
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -41,33 +40,9 @@ def lacking(stem: str, base: Path, code: str) -> list[str]:
     content = read_ledger(generated / f"{stem}.json")
     if content.get("code") != code:
         return [f"{stem}.json"]
-    vouched = {base / "figures" / f: h for f, h in vouched_figures(content).items()}
-    tables = {t: facts["sha256"] for t, facts in content["tables"].items()}
-    vouched |= {generated / f"{stem}-{t}.tex": h for t, h in tables.items()}
-    models = content.get("models", {})
-    vouched |= {base / "data" / "models" / name: h for name, h in models.items()}
+    vouched = all_files(stem, content, base)
     wrong = [path.name for path, known in vouched.items() if hash_of(path) != known]
     return wrong + [f"{stem}.tex"] * (not (generated / f"{stem}.tex").exists())
-
-
-def read_ledger(path: Path) -> dict[str, Any]:
-    """Return what a ledger's file says, or ``{}`` where there is none that can be read."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content if {"profile", "code", "values", "tables"} <= content.keys() else {}
-    except (FileNotFoundError, ValueError, AttributeError):
-        return {}
-
-
-def vouched_figures(ledger: dict[str, Any]) -> dict[str, str]:
-    """Return the figure files that a ledger vouches for, name to sha256."""
-    files = (figure["files"] for figure in ledger.get("figures", {}).values())
-    return {name: digest for some in files for name, digest in some.items()}
-
-
-def hash_of(path: Path) -> str | None:
-    """Return a file's sha256, or None where it is absent."""
-    return sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def is_current(stem: str, name: str, code: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from practicals.publish import claims, numerals
+from practicals.publish.captions import Caption
 from practicals.publish.claims import Claim
 
 Ledger = Mapping[str, Any]
@@ -56,10 +57,10 @@ def _cell(tex: str) -> str:
     return f"**{text}**" if bold else text
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str, title: str = "") -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], kind: str) -> str:
     """Return a Markdown table of cells that are Markdown already, in MyST's directive."""
     lines = [f"| {' | '.join(row)} |" for row in (header, ["---"] * len(header), *rows)]
-    return "\n".join([f":::{{table}} {title}".rstrip(), f":class: {kind}", "", *lines, ":::", ""])
+    return "\n".join([":::{table}", f":class: {kind}", "", *lines, ":::", ""])
 
 
 def claims_of(ledger: Ledger) -> list[tuple[Claim, bool]]:
@@ -123,8 +124,19 @@ def index(kept: Mapping[str, Ledger], titles: Mapping[str, str]) -> str:
     return "\n".join([*lines, *(f"{titles[stem]} <{stem}>" for stem in kept), "```", ""])
 
 
-def page(stem: str, title: str, ledger: Ledger, generated: Path) -> str:
-    """Return the page of a chapter's results: tables, figures, and every recorded number."""
+def page(
+    stem: str,
+    title: str,
+    ledger: Ledger,
+    generated: Path,
+    captions: Mapping[str, Caption],
+    widths: Mapping[str, int],
+) -> str:
+    """Return the page of a chapter's results: tables, figures, and every recorded number.
+
+    ``captions`` are the report's, by the name of a table's file; a table that the report leaves
+    out has the ledger's name for it as a title. ``widths`` are those of figures, in CSS pixels.
+    """
     lines = [f"# Results: {title}", "", f"[The notebook](../notebooks/{stem}.ipynb) says what they "
              "mean.", ""]  # fmt: skip
     if not ledger:
@@ -134,17 +146,22 @@ def page(stem: str, title: str, ledger: Ledger, generated: Path) -> str:
         file = generated / f"{stem}-{name}.tex"
         if name != "claims" and file.is_file():
             header, rows = tabular(file.read_text(encoding="utf-8"))
-            lines += [f"### {_words(name)}", "", table(header, rows, "results")]
+            said = captions.get(file.stem, Caption("", words(name)))
+            lines += [f"### {md(said.title)}", "", md(said.below), "",
+                      table(header, rows, "results")]  # fmt: skip
     if files := shown_files(ledger):
         lines += ["## Figures", ""]
         for name, file in files.items():
             facts = ledger["figures"][name]
-            lines += [f"### {_words(name)}", "", f"```{{figure}} ../_static/figures/{file}",
-                      f":alt: {md(facts['alt'])}", "", md(facts["caption"]), "```", ""]  # fmt: skip
+            width = [f":width: {widths[file]}px"] if file in widths else []
+            lines += [f"### {words(name)}", "", f"```{{figure}} ../_static/figures/{file}",
+                      f":alt: {md(facts['alt'])}", *width, "", md(facts["caption"]), "```",
+                      ""]  # fmt: skip
     return "\n".join([*lines, *_numbers(ledger.get("values", {}))])
 
 
-def _words(name: str) -> str:
+def words(name: str) -> str:
+    """Return a ledger's name for a table or figure as a title: ``Learning curve``."""
     text = name.replace("-", " ").replace("_", " ")
     return text[:1].upper() + text[1:]
 

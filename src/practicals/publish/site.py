@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from practicals import paths
-from practicals.publish import cleaning, pages, reference, render, results
+from practicals.publish import captions, cleaning, pages, reference, render, results, times
 
-NOT_PAGES = ("package.json", "package-lock.json", "highlights.json")
+NOT_PAGES = ("package.json", "package-lock.json", "highlights.json", "titles.json")
 MODELS = ("adversarial-plain.onnx", "adversarial-robust.onnx", "adversarial-digits.json")
 MODELS += ("gan-conditional.onnx",)
 """What the playgrounds read from ``data/models/``."""
@@ -27,6 +27,8 @@ VENDOR = {
     "mathjax/LICENSE": "mathjax/LICENSE",
 } | {f"onnxruntime-web/dist/{name}": f"ort/{name}" for name in ORT}
 """Files of npm packages, and where they lie below ``_static/vendor/``."""
+SCREEN_DPI = 120
+"""Half of ``figures.DPI``, which is in a module that loads matplotlib."""
 CHAPTERS, MAIN = "<!-- chapters -->", "<!-- main results -->"
 
 
@@ -46,10 +48,29 @@ def ledgers() -> dict[str, dict[str, Any]]:
     return {stem: render.read_ledger(folder / f"{stem}.json") or {} for stem in render.stems()}
 
 
+def _chosen(name: str) -> dict[str, Any]:
+    """Return what a person chose for the site in a file that may be absent."""
+    file = paths.root() / "site" / name
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
 def highlights() -> dict[str, dict[str, Any]]:
     """Return which figure and claims of a chapter stand on the front page; both may be absent."""
-    file = paths.root() / "site" / "highlights.json"
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return _chosen("highlights.json")
+
+
+def table_captions(stem: str, kept: Mapping[str, dict[str, Any]]) -> dict[str, captions.Caption]:
+    """Return the report's captions of a chapter's tables, by the name of the table's file.
+
+    ``site/titles.json`` has titles for captions that begin with none.
+    """
+    chapter = paths.report_dir() / "chapters" / f"{stem}.tex"
+    if not chapter.is_file():
+        return {}
+    drawn = {f"{stem}-{name}": results.words(name) for name in kept[stem].get("figures", {})}
+    values = {other: ledger.get("values", {}) for other, ledger in kept.items()}
+    text = chapter.read_text(encoding="utf-8")
+    return captions.of_chapter(text, values, drawn, _chosen("titles.json"))
 
 
 def assemble(folder: Path) -> list[str]:
@@ -63,11 +84,14 @@ def assemble(folder: Path) -> list[str]:
     titles = {stem: pages.title_of(nb) for stem, nb in notebooks.items()}
     for stem, nb in notebooks.items():
         notes += pages.write(stem, nb, folder)
-    figures(kept, folder / "_static" / "figures")
+    widths = figures(kept, folder / "_static" / "figures")
+    _write(folder / "times.md", times.page(notebooks, titles))
     _write(folder / "claims.md", results.claims_page(kept, titles))
     _write(folder / "results" / "index.md", results.index(kept, titles))
     for stem, ledger in kept.items():
-        text = results.page(stem, titles[stem], ledger, paths.generated_dir("full"))
+        said = table_captions(stem, kept)
+        tables = paths.generated_dir("full")
+        text = results.page(stem, titles[stem], ledger, tables, said, widths)
         _write(folder / "results" / f"{stem}.md", text)
     _front(folder / "index.md", kept, titles)
     notes += _others(folder)
@@ -98,14 +122,27 @@ def _others(folder: Path) -> list[str]:
     return []
 
 
-def figures(kept: Mapping[str, dict[str, Any]], folder: Path) -> None:
-    """Copy the figures that ledgers vouch for, in the form that a browser shows."""
+def figures(kept: Mapping[str, dict[str, Any]], folder: Path) -> dict[str, int]:
+    """Copy the figures that ledgers vouch for, in the form that a browser shows; return widths."""
     folder.mkdir(parents=True, exist_ok=True)
+    widths = {}
     for ledger in kept.values():
         for name in results.shown_files(ledger).values():
             source = paths.figures_dir("full") / name
             if source.is_file():
                 shutil.copyfile(source, folder / name)
+                if width := width_of(source):
+                    widths[name] = width
+    return widths
+
+
+def width_of(picture: Path) -> int | None:
+    """Return the width in CSS pixels at which a notebook shows a figure; None for an animation."""
+    from PIL import Image
+
+    with Image.open(picture) as opened:
+        dots = opened.info.get("dpi")
+        return round(opened.width / float(dots[0]) * SCREEN_DPI) if dots else None
 
 
 def vendor(static: Path) -> list[str]:

@@ -12,6 +12,8 @@ from ..figures import PALETTE, TEXT_WIDTH, draw_picture, mosaic, stretch
 from .summary import map_names
 
 Curve = tuple[Sequence[float], Sequence[float]]
+LABELS = 14
+"""Layers that one panel of ``by_depth`` can name side by side."""
 MARKERS = "os^Dv<>pX"
 """Shapes of curves' points: nine beside eight colours, so that no pair of both repeats soon."""
 
@@ -93,10 +95,16 @@ def feature_maps(picture: np.ndarray, maps: np.ndarray) -> Figure:
     return fig
 
 
+def norm_title(norm: str) -> str:
+    """Return a normalisation's name as text and tables spell it."""
+    return {"l2": "L2"}.get(norm, norm)
+
+
 def by_depth(curves: Mapping[str, tuple[Sequence[str], Mapping[str, Curve]]]) -> Figure:
     """Draw accuracy against the layer, one panel per network, one line per normalisation.
 
     ``curves[network] = (layers, {normalisation: (accuracies, standard errors)})``, in percent.
+    A panel with too many layers to name them all names every second, or third, from the first.
     """
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
@@ -108,9 +116,11 @@ def by_depth(curves: Mapping[str, tuple[Sequence[str], Mapping[str, Curve]]]) ->
     for ax, (network, (layers, lines)) in zip(axes.flat, curves.items(), strict=False):
         places = np.arange(len(layers))
         for (name, (mean, error)), marker in zip(lines.items(), cycle(MARKERS), strict=False):
-            ax.errorbar(places, mean, error, label=name, marker=marker, ms=3, lw=1.2, capsize=1.5)
+            label = norm_title(name)
+            ax.errorbar(places, mean, error, label=label, marker=marker, ms=3, lw=1.2, capsize=1.5)
         ax.set_title(network)
-        ax.set_xticks(places, layers, rotation=90, fontsize=8)
+        step = -(-len(layers) // LABELS)
+        ax.set_xticks(places[::step], list(layers)[::step], rotation=90, fontsize=8)
         ax.grid(axis="y", alpha=0.3)
     for row in axes:
         row[0].set_ylabel("test accuracy (%)")
