@@ -17,7 +17,17 @@ PACKAGE = "practicals"
 # No number or figure depends on the text of these: where things lie, how files arrive (their
 # content is checked) and are kept, how a hash is taken. The budgets of the profile enter by value.
 NOT_HASHED = frozenset(
-    {"profile", "fingerprint", "paths", "jobs", "data.registry", "data.fetch", "data.layouts"}
+    {
+        "profile",
+        "budgets",
+        "sizes",
+        "fingerprint",
+        "paths",
+        "jobs",
+        "data.registry",
+        "data.fetch",
+        "data.layouts",
+    }
 )
 # Which files a data set consists of: the lists that ``data.registry`` reads, but for the addresses.
 LISTS = "data/registry/*.txt"
