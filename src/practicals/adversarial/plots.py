@@ -22,7 +22,7 @@ def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
         ax.imshow(content)
     elif content is not None:
         ax.imshow(content, cmap="gray", vmin=0, vmax=max(float(content.max()), 1e-12))
-    ax.text(0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top", fontsize=7)
+    ax.text(0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top", fontsize=8)
     ax.set(xticks=(), yticks=())
     ax.spines[:].set_visible(False)
 
@@ -45,7 +45,7 @@ def grid(
     for ax, title in zip(axes[0], columns, strict=False):
         ax.set_title(title, fontsize=8, pad=3)
     for ax, title in zip(axes[:, 0], rows, strict=False):
-        ax.set_ylabel(title, fontsize=7)
+        ax.set_ylabel(title, fontsize=8)
     return fig
 
 

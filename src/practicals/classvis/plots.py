@@ -29,7 +29,7 @@ def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
         content, text = content
     if content is not None:
         ax.imshow(content, cmap="viridis", interpolation="nearest")
-    ax.text(0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top", fontsize=7)
+    ax.text(0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top", fontsize=8)
     ax.set(xticks=(), yticks=())
     ax.spines[:].set_visible(False)
 

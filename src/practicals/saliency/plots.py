@@ -42,7 +42,7 @@ def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
         ax.imshow(content)
     elif content is not None:
         heat(ax, content)
-    ax.text(0.5, -0.02, title, transform=ax.transAxes, ha="center", va="top", fontsize=7)
+    ax.text(0.5, -0.02, title, transform=ax.transAxes, ha="center", va="top", fontsize=8)
     ax.set(xticks=(), yticks=())
     ax.spines[:].set_visible(False)
 
@@ -65,7 +65,7 @@ def grid(
     for ax, title in zip(axes[0], columns, strict=True):
         ax.set_title(title, fontsize=min(8, 11 * width), pad=3)
     for ax, title in zip(axes[:, 0], rows, strict=False):
-        ax.set_ylabel(title, fontsize=7)
+        ax.set_ylabel(title, fontsize=8)
     return fig
 
 
