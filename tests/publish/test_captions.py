@@ -36,6 +36,21 @@ def test_a_caption_becomes_plain_text_and_a_title():
     assert (rest.title, rest.text) == ("Others", "The rest, –.")
 
 
+def test_tables_in_halves_and_beside_text_have_their_own_captions():
+    tex = r"""
+    \begin{table}
+      \begin{half}{table}{0.4}\input{1-x-left}\caption{The left: one.}\end{half}\hfill
+      \begin{half}{table}{0.5}\columns{lr}{\input{1-x-right}}\caption{The right.}\end{half}
+    \end{table}
+    \beside{0.5}{table}{\input{1-x-narrow}
+      \caption{A narrow one \emph{here}.}}{Text, \input{1-x-no}.}
+    """
+    found = captions.of_chapter(tex, VALUES, {}, {})
+    assert {name: caption.title for name, caption in found.items()} == {
+        "1-x-left": "The left", "1-x-right": "The right", "1-x-narrow": "A narrow one here",
+    }  # fmt: skip
+
+
 def test_a_caption_may_begin_with_its_title():
     own = captions.of_chapter(TEX, VALUES, {}, {})
     assert own["1-x-rest"].title == "The rest"

@@ -56,6 +56,9 @@ BREAKS = {
     "unknown figure": (
         chapter("\\input", "\\includegraphics{typo}\\input"),
         "\\includegraphics{typo}", "no notebook draws it"),
+    "unknown sheet": (
+        chapter("\\input", "\\mapsheet{typo}\\input"),
+        "\\includegraphics{typo}", "no notebook draws it"),
     "ledger gone": (remove(LEDGER), LEDGER, "missing or unreadable"),
     "ledger cut": (add(LEDGER, b'{"values":'), LEDGER, "missing or unreadable"),
     "no ledger": (add(LEDGER, b"[]"), LEDGER, "missing or unreadable"),

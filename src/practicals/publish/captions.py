@@ -4,14 +4,17 @@ A caption stands in the chapter alone, so that the site cannot say something els
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from practicals.publish import numerals
 
 FLOAT = re.compile(r"\\begin\{(table|figure)\*?\}(.*?)\\end\{\1\*?\}", re.S)
-INCLUDED = re.compile(r"\\(?:input|includegraphics)(?:\[[^\]]*\])?\{([^}]+)\}")
+HALF = re.compile(r"\\begin\{half\}\{(table|figure)\}\{[^}]*\}(.*?)\\end\{half\}", re.S)
+BESIDE = re.compile(r"\\beside\{[^}]*\}\{(table|figure)\}")
+CLAIMS = re.compile(r"\\begin\{claimstable\}(.*?)\\end\{claimstable\}", re.S)
+INCLUDED = re.compile(r"\\(?:input|includegraphics|mapsheet)(?:\[[^\]]*\])?\{([^}]+)\}")
 LABEL = re.compile(r"\\label\{([^}]+)\}")
 NUMBER = re.compile(r"\\(res|respm|resn)\{([^}]+)\}\{([^}]+)\}")
 REFERENCE = re.compile(r"(table|figure|chapter|section)s?~\\ref\{([^}]+)\}")
@@ -50,7 +53,7 @@ def of_chapter(
     those of tables whose caption does not begin with one.
     """
     numbers = {stem: numerals.defined(dict(entries)) for stem, entries in values.items()}
-    floats = [(kind, _included(body), body) for kind, body in FLOAT.findall(tex)]
+    floats = [(kind, _included(body), body) for kind, body in _floats(tex)]
     raw = {name: text for kind, name, body in floats
            if kind == "table" and name and (text := _argument(body, r"\caption"))}  # fmt: skip
     own = {name: title_of(_plain(text, numbers, {})) for name, text in raw.items()}
@@ -70,6 +73,18 @@ def of_chapter(
 def title_of(text: str) -> str:
     """Return a caption up to its first pause, without a unit: ``Cost of features``."""
     return TITLE_ENDS.split(text.replace(" (%)", ""), maxsplit=1)[0]
+
+
+def _floats(tex: str) -> Iterator[tuple[str, str]]:
+    r"""Yield kind and content of each float, of its halves, and of what stands ``\beside`` text."""
+    for kind, body in FLOAT.findall(tex):
+        yield from HALF.findall(body) or [(kind, body)]
+    for body in CLAIMS.findall(tex):  # its caption is the argument in front
+        yield "table", rf"\caption{body}"
+    for found in BESIDE.finditer(tex):
+        body = _argument(tex[found.start() :], found[0])
+        if body is not None:
+            yield found[1], body
 
 
 def _included(body: str) -> str | None:

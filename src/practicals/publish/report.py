@@ -23,7 +23,7 @@ from practicals.publish import appendix, front, latex, numerals, render
 
 COMMENT = re.compile(r"(?<!\\)%.*")
 MACRO = re.compile(r"\\(res|respm|resn|claim)\{([^{}\\]+)\}\{([^{}\\]+)\}")
-GRAPHICS = re.compile(r"\\includegraphics\s*(?:\[[^\]]*\])?\{([^{}\\#]+)\}")
+GRAPHICS = re.compile(r"\\(?:includegraphics|mapsheet)\s*(?:\[[^\]]*\])?\{([^{}\\#]+)\}")
 INPUT = re.compile(r"\\input\{([^{}\\#]+)\}")
 CITE = re.compile(r"\\cite[a-zA-Z]*\*?(?:\[[^\]]*\])*\{([^{}\\#]+)\}")
 FACT = re.compile(r"^([a-z-]+): *\"?([^\"\n]+)\"?$", re.M)
@@ -68,7 +68,7 @@ def _names(pattern: re.Pattern[str]) -> list[Use]:
 
 
 def pictures() -> list[Use]:
-    r"""Return the pictures of ``\includegraphics``, without folder and suffix."""
+    r"""Return the pictures of ``\includegraphics`` and ``\mapsheet``, without folder and suffix."""
     return [Use(Path(use.name).stem, use.file) for use in _names(GRAPHICS)]
 
 
