@@ -15,7 +15,6 @@ from tests.adaptation.small import QUICK
 
 from practicals.adaptation import kept, scores, study
 from practicals.adaptation.__main__ import main
-from practicals.publish import check
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +61,6 @@ def test_the_same_network_gives_the_same_file(file, outcome, tmp_path):
     assert file.read_bytes() == (tmp_path / "again.pt").read_bytes()
 
 
-@pytest.mark.skipif(
-    "5-domain-adaptation" in check.PENDING, reason="the full run that makes them again is due"
-)
 def test_the_networks_of_the_repository_can_be_read():
     for file in kept.models_dir(kept.paths.root()).glob("adaptation-*.pt"):
         kept.load_model(file)
