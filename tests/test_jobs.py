@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from practicals import fingerprint, jobs, stats
+from practicals import entries, fingerprint, jobs, stats
 
 SETTINGS = [{"factor": factor, "seed": seed} for factor in (1, 2, 3) for seed in (0, 1)]
 RUNS: list = []
@@ -313,7 +313,7 @@ def test_the_first_result_is_what_a_later_run_reads(result):
 )
 def test_other_results_are_refused_at_once(folder, result):
     with pytest.raises(TypeError, match="kept"):
-        jobs._store(folder / "x.npz", result)
+        entries.store(folder / "x.npz", result)
     assert not folder.exists()
 
 
@@ -412,7 +412,7 @@ def full_disk(file, **arrays):
 
 
 def test_a_full_disk_costs_the_copy_and_not_the_result(folder, monkeypatch):
-    monkeypatch.setattr(jobs.np, "savez", full_disk)
+    monkeypatch.setattr(entries.np, "savez", full_disk)
     with pytest.warns(UserWarning, match=r"counted: .* \(No space left on device\)"):
         assert jobs.once(counted, [1.5]) == [1.5]
     assert list(folder.iterdir()) == []
