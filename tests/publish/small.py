@@ -12,7 +12,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from practicals import fingerprint, stats
-from practicals.publish import check, cleaning, ledger, report
+from practicals.publish import check, cleaning, ledger, report, vouched
 
 STEM = "5-domain-adaptation"
 NOTEBOOK, LEDGER = f"notebooks/{STEM}.ipynb", f"report/generated/{STEM}.json"
@@ -86,7 +86,7 @@ def record_pdf(root):
     pdf.write_bytes(b"%PDF-1.5 stands for the report")
     content = {
         "profile": "full",
-        "pdf": report.sha256_of(pdf),
+        "pdf": vouched.hash_of(pdf),
         "inputs": report.input_hashes("full"),
     }
     report.record_path("full").write_text(json.dumps(content))

@@ -44,10 +44,12 @@ def test_tables_in_halves_and_beside_text_have_their_own_captions():
     \end{table}
     \beside{0.5}{table}{\input{1-x-narrow}
       \caption{A narrow one \emph{here}.}}{Text, \input{1-x-no}.}
+    \begin{half}{table}{1}\input{1-x-still}\caption{Keeps its place.}\end{half}\par
     """
     found = captions.of_chapter(tex, VALUES, {}, {})
     assert {name: caption.title for name, caption in found.items()} == {
         "1-x-left": "The left", "1-x-right": "The right", "1-x-narrow": "A narrow one here",
+        "1-x-still": "Keeps its place",
     }  # fmt: skip
 
 

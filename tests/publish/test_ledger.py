@@ -13,7 +13,7 @@ import pytest
 
 from practicals import profile, runtime, stats
 from practicals.publish import ledger as ledgers
-from practicals.publish import numerals
+from practicals.publish import numerals, refusals
 from practicals.publish.ledger import Ledger, LedgerError
 
 THIN = numerals.THIN
@@ -99,7 +99,7 @@ def test_record_refuses(ledger, key, value, options, message):
     assert set(ledger.values) == {"best_accuracy", "images", "gain"}
 
 
-@pytest.mark.parametrize("spread", ledgers.SPREADS)
+@pytest.mark.parametrize("spread", refusals.SPREADS)
 def test_a_spread_says_what_it_is(ledger, spread):
     ledger.record("x", 0.5, std=0.1, spread=spread)
     assert ledger.values["x"] == {"value": 0.5, "std": 0.1, "spread": spread, "unit": "fraction"}

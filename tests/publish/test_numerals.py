@@ -61,6 +61,7 @@ def test_text_for_latex(text, tex):
 
 
 def test_text_for_html():
+    assert numerals.to_html("run `a < b`") == "run <code>a &lt; b</code>"
     assert numerals.to_html('a < b & "c"') == 'a &lt; b &amp; "c"'
 
 

@@ -47,6 +47,26 @@ def test_paragraph_columns_have_a_place_in_html():
     assert sides == ["right", "left", "center"] * 2
 
 
+def test_a_remark_takes_the_empty_cells_to_its_right():
+    lacking = Table(
+        ("network", "side", "time"),
+        (("SqueezeNet", "224", Cell("t", "5 ms")), ("VGG16", "absent: `make data`", "")),
+        "lrr",
+    )
+    line = r"VGG16 & \multicolumn{2}{l}{absent: \texttt{make data}} \\"
+    assert lacking.tex().splitlines()[5] == line
+    last = lacking._repr_html_().split("<tr>")[-1]
+    assert last.count("<td") == 2 and 'colspan="2"' in last
+    assert "<code>make data</code>" in last
+
+
+def test_a_number_takes_no_empty_cell():
+    row = ("straight through", Cell("t", "1"), "")
+    one = Table(("attack", "JPEG", "blur"), (row,), "lrr")
+    assert one.tex().splitlines()[4] == r"straight through & 1 &  \\"
+    assert "colspan" not in one._repr_html_()
+
+
 def test_keys_are_each_listed_once():
     assert TABLE.keys() == ["best", "n", "worst"]
 

@@ -84,7 +84,7 @@ def comparisons(ledgers: Ledgers) -> str:
         facts = [row["chapter"][0], numerals.to_tex(row["what"]), ours, said]
         rows.append([*facts, numerals.to_tex(row["protocol"]), found])
     header = ("", "quantity", "ours", "published", "how the protocols differ", "verdict")
-    p = [rf"p{{{w}\linewidth}}" for w in (0.19, 0.09, 0.18, 0.31, 0.1)]
+    p = [rf"L{{{w}\linewidth}}" for w in (0.19, 0.07, 0.16, 0.32, 0.13)]
     caption = r"Our values beside published ones.\label{tab:published}"
     return tabular("r" + "".join(p), header, rows, caption)
 
@@ -103,7 +103,7 @@ def main_claims(ledgers: Ledgers) -> str:
                 rows.append([f"{stem[0]}.{numbers[key]}", *map(numerals.to_tex, facts)])
     header = ("", "claim", "evidence", "holds")
     caption = r"The claims that this report rests on first.\label{tab:main-claims}"
-    return tabular(r"rp{0.46\linewidth}p{0.34\linewidth}l", header, rows, caption)
+    return tabular(r"rL{0.49\linewidth}L{0.36\linewidth}l", header, rows, caption)
 
 
 def _docs(kind: type) -> dict[str, str]:

@@ -79,6 +79,7 @@ def _floats(tex: str) -> Iterator[tuple[str, str]]:
     r"""Yield kind and content of each float, of its halves, and of what stands ``\beside`` text."""
     for kind, body in FLOAT.findall(tex):
         yield from HALF.findall(body) or [(kind, body)]
+    yield from HALF.findall(FLOAT.sub("", tex))  # what keeps its place
     for body in CLAIMS.findall(tex):  # its caption is the argument in front
         yield "table", rf"\caption{body}"
     for found in BESIDE.finditer(tex):

@@ -181,7 +181,7 @@ def tables(ledgers: Ledgers) -> Iterator[Problem]:
         file = folder / f"{name}.tex"
         if not file.exists():
             yield Problem(f"report/generated/{name}.tex", "is missing", RERUN)
-        elif report.sha256_of(file) != sha256:
+        elif vouched.hash_of(file) != sha256:
             what = "differs from its ledger: edited by hand?"
             yield Problem(f"report/generated/{name}.tex", what, RERUN)
         if name not in used:

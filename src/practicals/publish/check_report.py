@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from practicals import paths, profile
 from practicals.publish import front, report
 from practicals.publish.problem import RERUN, Ledgers, Problem
+from practicals.publish.vouched import hash_of
 
 
 def problems(stems: Iterable[str], ledgers: Ledgers) -> Iterator[Problem]:
@@ -51,7 +52,7 @@ def pdf() -> Iterator[Problem]:
     if not file.exists():
         yield Problem("report/report.pdf", "is missing", RERUN)
         return
-    if record.get("profile") != "full" or record.get("pdf") != report.sha256_of(file):
+    if record.get("profile") != "full" or record.get("pdf") != hash_of(file):
         yield Problem("report/report.pdf", "is not the PDF that make report last wrote", RERUN)
     now, then = report.input_hashes("full"), record.get("inputs", {})
     for name in sorted(now.keys() | then.keys()):

@@ -19,13 +19,13 @@ from matplotlib.figure import Figure
 
 from practicals import figures, fingerprint, paths, profile, stats
 from practicals.paths import atomic_path
-from practicals.publish import claims, numerals
+from practicals.publish import claims, numerals, refusals
+from practicals.publish.picture import Picture
+from practicals.publish.refusals import LedgerError
 from practicals.publish.tables import Cell, Row, Table, with_published
 
 KEY = re.compile(r"[a-z0-9_]+")
 NAME = re.compile(r"[a-zA-Z0-9-]+")
-RANGES = {"fraction": (0, 1), "points": (-1, 1), "seconds": (0, float("inf"))}
-SPREADS = ("se", *(f"sd over {what}" for what in "seeds pictures mosaics splits classes".split()))
 FORMS = {
     "value": numerals.res,
     "pm": numerals.respm,
@@ -33,10 +33,6 @@ FORMS = {
     "int": numerals.resint,
     "n": numerals.resn,
 }
-
-
-class LedgerError(ValueError):
-    """Raised for what the ledger refuses; the message says what to do."""
 
 
 def is_strict() -> bool:
@@ -70,15 +66,16 @@ class Ledger:
     ) -> None:
         """Keep the number ``value`` under ``key``, with its spread, sample size and seeds.
 
-        ``spread`` says what ``std`` is, one of ``SPREADS``. ``unit`` is one of ``numerals.UNITS``;
-        fractions are held in [0, 1]. Raises LedgerError for a badly formed key, a number that is
-        not finite, for a negative spread, and, while a notebook is rendered, for a duplicate.
+        ``spread`` says what ``std`` is, one of ``refusals.SPREADS``. ``unit`` is one of
+        ``numerals.UNITS``; fractions are held in [0, 1]. Raises LedgerError for a badly formed key,
+        a number that is not finite, for a negative spread, and, while a notebook is rendered, for a
+        duplicate.
         """
         self._refuse_key(key, KEY, self.values)
         facts = {"std": std, "spread": spread, "n": n, "seeds": seeds, "unit": unit, **extra}
         entry = {"value": value} | {name: x for name, x in facts.items() if x is not None}
         entry = {name: _plain(x) for name, x in entry.items()}
-        _refuse_bad_numbers(key, entry)
+        refusals.refuse_numbers(key, entry)
         self.values[key] = entry
 
     def sample(self, key: str, values: Any, unit: str = "number", **facts: Any) -> None:
@@ -127,7 +124,7 @@ class Ledger:
         align = align or "l" + "r" * (len(header) - 1)
         table = Table(tuple(header), tuple(rows), align, caption)
         self._refuse_key(name, NAME, self.tables)
-        _refuse_bad_table(name, table)
+        refusals.refuse_table(name, table)
         self.tables[name] = table
         if self.profile.is_published:
             return table
@@ -158,7 +155,7 @@ class Ledger:
 
     def figure(
         self, name: str, fig: Figure, caption: str, alt: str, raster: bool = False
-    ) -> "Picture":
+    ) -> Picture:
         """Keep a figure, and return it as the notebook shows it: with its caption below.
 
         Lines are kept as PDF and PNG; ``raster`` figures, of photographs or maps, as JPEG. ``alt``
@@ -174,7 +171,7 @@ class Ledger:
 
     def animation(
         self, name: str, frames: Sequence[np.ndarray], caption: str, alt: str, frame_ms: int = 100
-    ) -> "Picture":
+    ) -> Picture:
         """Keep ``frames``, uint8 (H, W, 3), as a GIF, and return it with its caption."""
         self._refuse_figure(name, caption, alt)
         content = figures.animation(frames, frame_ms)
@@ -274,31 +271,6 @@ class Ledger:
             raise LedgerError(f"{key!r} is already recorded: a key names one thing")
 
 
-class Picture:
-    """A figure with caption and alternative text, as a notebook shows it: sharper than its size."""
-
-    def __init__(self, content: bytes, suffix: str, caption: str, alt: str) -> None:
-        self.content, self.suffix, self.caption, self.alt = content, suffix, caption, alt
-
-    def _ipython_display_(self) -> None:
-        from IPython.display import HTML, display  # here: only notebooks have it
-
-        display(self._picture())
-        display(HTML(f'<p class="caption"><em>{numerals.to_html(self.caption)}</em></p>'))
-
-    def _picture(self) -> Any:
-        from io import BytesIO
-
-        from IPython.display import Image
-        from PIL import Image as Pixels
-
-        picture = Pixels.open(BytesIO(self.content))
-        dots = picture.info.get("dpi", (figures.DPI / 2,))[0]
-        shown = round(picture.width / dots * figures.DPI / 2)
-        kind = {"jpg": "jpeg"}.get(self.suffix, self.suffix)
-        return Image(self.content, format=kind, width=shown, alt=self.alt)
-
-
 @cache
 def published(stem: str) -> dict[str, Any]:
     """Return the published ledger of a notebook, empty where there is none that can be read."""
@@ -325,40 +297,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | range):
         return [_plain(item) for item in value]
     return value.item() if hasattr(value, "item") else value
-
-
-def _refuse_bad_numbers(key: str, entry: dict[str, Any]) -> None:
-    unit, spread = entry["unit"], entry.get("spread")
-    if spread is not None and spread not in SPREADS:
-        raise LedgerError(f"{key!r}: spread {spread!r}, expected one of {SPREADS}")
-    if unit not in numerals.UNITS:
-        raise LedgerError(f"{key!r}: unit {unit!r}, expected one of {numerals.UNITS}")
-    for name in ("value", "std", "se", "n"):
-        number = entry.get(name, 0)
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise LedgerError(f"{key!r}: {name} must be a number, not {number!r}")
-        if not math.isfinite(number):
-            raise LedgerError(f"{key!r}: {name} is {number}: only finite numbers are recorded")
-        if name != "value" and number < 0:
-            raise LedgerError(f"{key!r}: {name} is {number}, and cannot be negative")
-    low, high = RANGES.get(unit, (-math.inf, math.inf))
-    if not low <= entry["value"] <= high:
-        raise LedgerError(f"{key!r}: {entry['value']} as {unit} lies outside [{low}, {high}]")
-    if unit == "count" and "std" not in entry and entry["value"] != round(entry["value"]):
-        raise LedgerError(f"{key!r}: a count is a whole number, not {entry['value']}")
-
-
-def _refuse_bad_table(name: str, table: Table) -> None:
-    width = len(table.header)
-    if len(table.align) != width:
-        raise LedgerError(f"table {name!r}: align {table.align!r} is not for {width} columns")
-    for number, row in enumerate(table.rows, 1):
-        if row is None:
-            continue
-        if len(row) != width:
-            raise LedgerError(f"table {name!r}, row {number}: {len(row)} cells, expected {width}")
-        wrong = [cell for cell in row if not isinstance(cell, str | Cell)]
-        if wrong:
-            raise LedgerError(
-                f"table {name!r}, row {number}: {wrong[0]!r} is neither text nor ledger.cell(key)"
-            )

@@ -12,6 +12,7 @@ UNITS = ("fraction", "points", "count", "seconds", "number")
 """``fraction`` and ``points`` (a difference of two fractions) are held in [0, 1] and [−1, 1] and
 shown in percent and in percentage points, with one decimal."""
 THIN = "\u202f"
+CODE = re.compile("`([^`]+)`")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PLAIN = {v: k for k, v in _SUPERSCRIPT.items()}
 _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
@@ -88,7 +89,19 @@ def shown_pm(value: float, std: float, unit: str) -> str:
 
 
 def to_tex(text: str) -> str:
-    """Return plain text with LaTeX's special characters escaped and symbols as mathematics."""
+    """Return plain text with LaTeX's special characters escaped and symbols as mathematics.
+
+    What stands between backticks is code.
+    """
+    prose, *later = CODE.split(text)
+    codes = "".join(
+        rf"\texttt{{{_to_tex(code)}}}{_to_tex(rest)}"
+        for code, rest in zip(later[::2], later[1::2], strict=True)
+    )
+    return _to_tex(prose) + codes
+
+
+def _to_tex(text: str) -> str:
     parts = re.split("([⁻⁰¹²³⁴-⁹]+)", text)
     raised = [r"\ensuremath{^{" + part.translate(_PLAIN) + "}}" for part in parts[1::2]]
     level = ["".join(map(_tex_character, part)) for part in parts[::2]]
@@ -102,8 +115,8 @@ def _tex_character(character: str) -> str:
 
 
 def to_html(text: str) -> str:
-    """Return plain text escaped for HTML."""
-    return html.escape(text, quote=False)
+    """Return plain text escaped for HTML; what stands between backticks is code."""
+    return CODE.sub(r"<code>\1</code>", html.escape(text, quote=False))
 
 
 def res(entry: dict[str, Any]) -> str:

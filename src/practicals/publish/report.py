@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from practicals import paths, profile
 from practicals.paths import atomic_path
 from practicals.publish import appendix, front, latex, numerals, render
+from practicals.publish.vouched import hash_of
 
 COMMENT = re.compile(r"(?<!\\)%.*")
 MACRO = re.compile(r"\\(res|respm|resn|claim)\{([^{}\\]+)\}\{([^{}\\]+)\}")
@@ -99,15 +100,10 @@ def printed_inputs(profile: str) -> list[Path]:
     return [path for path in dict.fromkeys(files) if path.exists()]
 
 
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file."""
-    return sha256(path.read_bytes()).hexdigest()
-
-
 def input_hashes(profile: str) -> dict[str, str]:
     """Return the sha256 of each file the PDF is made from, by its path below the root."""
     root = paths.root()
-    files = {p.relative_to(root).as_posix(): sha256_of(p) for p in printed_inputs(profile)}
+    files = {p.relative_to(root).as_posix(): hash_of(p) for p in printed_inputs(profile)}
     written = {name: sha256(text.encode()).hexdigest() for name, text in written_here(profile)}
     return files | written
 
@@ -168,7 +164,7 @@ def is_current(name: str) -> bool:
     return (
         pdf.exists()
         and record.get("inputs") == input_hashes(name)
-        and record.get("pdf") == sha256_of(pdf)
+        and record.get("pdf") == hash_of(pdf)
     )
 
 
@@ -222,7 +218,7 @@ def typeset(name: str) -> Path:
         made = _latexmk(name, build, logs / f"{name}.log")
         with atomic_path(final) as partial:
             shutil.copyfile(made, partial)
-    record = {"profile": name, "pdf": sha256_of(final), "inputs": inputs}
+    record = {"profile": name, "pdf": hash_of(final), "inputs": inputs}
     record_path(name).parent.mkdir(parents=True, exist_ok=True)
     with atomic_path(record_path(name)) as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

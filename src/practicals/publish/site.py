@@ -69,7 +69,9 @@ def table_captions(stem: str, kept: Mapping[str, dict[str, Any]]) -> dict[str, c
         return {}
     drawn = {f"{stem}-{name}": results.words(name) for name in kept[stem].get("figures", {})}
     values = {other: ledger.get("values", {}) for other, ledger in kept.items()}
-    text = chapter.read_text(encoding="utf-8")
+    # The appendix has what is too long for a chapter.
+    files = (chapter, chapter.with_name("appendix.tex"))
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files if file.is_file())
     return captions.of_chapter(text, values, drawn, _chosen("titles.json"))
 
 

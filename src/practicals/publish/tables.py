@@ -38,8 +38,8 @@ class Table:
     def tex(self) -> str:
         """Return a booktabs ``tabular`` without a float and without a caption."""
         lines = [rf"\begin{{tabular}}{{{self.align}}}", r"\toprule"]
-        lines += [_line(self.header, _tex_cell), r"\midrule"]
-        lines += [r"\midrule" if row is None else _line(row, _tex_cell) for row in self.rows]
+        lines += [_tex_row(self.header), r"\midrule"]
+        lines += [r"\midrule" if row is None else _tex_row(row) for row in self.rows]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", ""])
 
     def _repr_html_(self) -> str:
@@ -64,16 +64,31 @@ def _tex_cell(cell: str | Cell) -> str:
     return rf"\textbf{{{text}}}" if isinstance(cell, Cell) and cell.bold else text
 
 
-def _line(row: Sequence[str | Cell], form: Callable[[str | Cell], str]) -> str:
-    return " & ".join(map(form, row)) + r" \\"
+def _span(row: Sequence[str | Cell]) -> int:
+    """Return over how many columns the last text of a row goes: a remark takes the empty cells."""
+    used = len(row)
+    while used > 1 and row[used - 1] == "":
+        used -= 1
+    return len(row) - used + 1 if isinstance(row[used - 1], str) else 1
+
+
+def _tex_row(row: Sequence[str | Cell]) -> str:
+    span, texts = _span(row), [_tex_cell(cell) for cell in row]
+    if span > 1:
+        remark = rf"\multicolumn{{{span}}}{{l}}{{{texts[-span]}}}"
+        texts = [*texts[:-span], remark]
+    return " & ".join(texts) + r" \\"
 
 
 def _html_row(row: Sequence[str | Cell], tag: str, align: Sequence[str]) -> str:
-    cells = []
-    for cell, side in zip(row, align, strict=True):
+    cells, span = [], _span(row)
+    last = len(row) - span
+    for place, (cell, side) in enumerate(zip(row[: last + 1], align, strict=False)):
         text = numerals.to_html(_text(cell))
         text = f"<b>{text}</b>" if isinstance(cell, Cell) and cell.bold else text
-        cells.append(f'<{tag} style="text-align: {side}">{text}</{tag}>')
+        wide = place == last and span > 1
+        columns, side = (f' colspan="{span}"', "left") if wide else ("", side)
+        cells.append(f'<{tag}{columns} style="text-align: {side}">{text}</{tag}>')
     return f"<tr>{''.join(cells)}</tr>"
 
 
