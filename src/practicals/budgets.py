@@ -23,6 +23,8 @@ class TransferBudget:
     """Side of the networks' square input, in pixels; half where only leading layers are at hand."""
     large_size: int = 299
     """Side of the larger square at which whole pictures are read for the improved features."""
+    test_images: int = 2985
+    """Test pictures, drawn at random; 2,985 are all of them."""
     views: tuple[tuple[str, str, int], ...] = (
         ("inception_v3", "whole", 299),
         ("googlenet", "whole", 224),
@@ -150,6 +152,9 @@ class AdversarialBudget:
     pixel_counts: tuple[int, ...] = (1, 3, 5)
     pixel_population: int = 40
     pixel_generations: int = 8
+    pixel_long: int = 12
+    """The first of these, which get a long search."""
+    pixel_long_generations: int = 100
     digit_images: int = 40
     """Digits whose few-pixel attacks have the published budget."""
     digit_population: int = 400

@@ -20,7 +20,7 @@ def digits(
     """Draw digits, uint8 (rows, columns, 32, 32), with titles of rows and columns."""
     whole = sheet(pictures)
     size = TEXT_WIDTH * width
-    margin = 1.15 if len(rows) else 0.0
+    margin = 0.15 + 0.07 * max(map(len, rows)) if len(rows) else 0.0
     height = (size - margin) * whole.shape[0] / whole.shape[1] + (0.3 if len(columns) else 0.05)
     fig, ax = plt.subplots(figsize=(size, height))
     ax.imshow(whole, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
@@ -45,8 +45,12 @@ def panels(
     columns: int = 2,
     logs: Sequence[str] = (),
     marks: str = "",
+    ylabel: str = "",
 ) -> Figure:
-    """Draw one panel per title with its lines; panels named in ``logs`` have a logarithmic axis."""
+    """Draw one panel per title with its lines; panels named in ``logs`` have a logarithmic axis.
+
+    ``ylabel`` stands at the first panel of each row.
+    """
     rows = -(-len(drawn) // columns)
     fig, axes = plt.subplots(rows, columns, figsize=(TEXT_WIDTH, 2.2 * rows), squeeze=False)
     for ax in axes.flat[len(drawn) :]:
@@ -59,6 +63,8 @@ def panels(
         ax.grid(alpha=0.3)
         if len(lines) > 1:
             ax.legend()
+    for row in axes:
+        row[0].set_ylabel(ylabel)
     return fig
 
 

@@ -1,5 +1,6 @@
 """Figures of chapter 2: arrays in, a Figure out, nothing saved."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -47,15 +48,24 @@ def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
     ax.spines[:].set_visible(False)
 
 
+def _wrapped(content: np.ndarray | Titled | None, width: float) -> np.ndarray | Titled | None:
+    """Return a cell with its text in lines that fit below ``width`` inches, at 8 points."""
+    if not isinstance(content, tuple):
+        return content
+    return content[0], textwrap.fill(content[1], max(8, int(width / 0.068)))
+
+
 def grid(
     cells: Sequence[Sequence[np.ndarray | Titled | None]],
     columns: Sequence[str],
     rows: Sequence[str] = (),
 ) -> Figure:
-    """Draw pictures (H, W, 3) and maps (H, W) in rows; a cell may carry a line of text below."""
+    """Draw pictures (H, W, 3) and maps (H, W) in rows; a cell may carry text below, wrapped."""
     width = TEXT_WIDTH / len(cells[0])
-    below = any(isinstance(cell, tuple) for row in cells for cell in row)
-    size = (TEXT_WIDTH, (width + 0.16 * below) * len(cells) + 0.25)
+    cells = [[_wrapped(cell, width) for cell in row] for row in cells]
+    texts = [cell[1] for row in cells for cell in row if isinstance(cell, tuple)]
+    below = max((text.count("\n") + 1.2 for text in texts), default=0)
+    size = (TEXT_WIDTH, (width + 0.13 * below) * len(cells) + 0.25)
     fig, axes = plt.subplots(
         len(cells), len(cells[0]), figsize=size, squeeze=False, layout="constrained"
     )
@@ -172,13 +182,19 @@ def lines(
 
 def agreement(matrices: Mapping[str, np.ndarray], names: Sequence[str]) -> Figure:
     """Draw the mean rank correlation of every two methods' maps, one matrix per network."""
-    size = (TEXT_WIDTH, TEXT_WIDTH / max(2, len(matrices)) + 0.6)
+    # A row or a column needs room for its name; names of rows stand at the left panel alone.
+    side = max(0.14 * len(names), (TEXT_WIDTH - 1.3) / max(3, len(matrices)))
     fig, axes = plt.subplots(
-        1, len(matrices), figsize=size, squeeze=False, layout="constrained", sharey=True
+        1,
+        len(matrices),
+        figsize=(TEXT_WIDTH, side + 2.1),
+        squeeze=False,
+        layout="constrained",
+        sharey=True,
     )
     for ax, (network, matrix) in zip(axes[0], matrices.items(), strict=True):
         drawn = ax.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
-        ax.set_xticks(range(len(names)), names, rotation=60, ha="right", rotation_mode="anchor")
+        ax.set_xticks(range(len(names)), names, rotation=90)
         ax.set_yticks(range(len(names)), names)
         ax.set_title(network)
     fig.colorbar(drawn, ax=axes, location="bottom", shrink=0.5, aspect=30)
