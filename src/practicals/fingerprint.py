@@ -24,6 +24,7 @@ NOT_HASHED = frozenset(
         "fingerprint",
         "paths",
         "jobs",
+        "entries",
         "data.registry",
         "data.fetch",
         "data.layouts",

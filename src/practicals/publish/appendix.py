@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from practicals import paths, profile
-from practicals.publish import claims, numerals
+from practicals.publish import claims, cleaning, numerals, times
 
 Ledgers = Mapping[str, Mapping[str, Any]]
 LACKING = r"\emph{\footnotesize not in this profile}"
@@ -142,20 +142,28 @@ def settings(name: str) -> str:
     return "\n".join(parts)
 
 
-def machines(ledgers: Ledgers) -> str:
-    """Return where each chapter's numbers were computed, and how much of it is vouched for."""
+def machines(ledgers: Ledgers, name: str) -> str:
+    """Return where each chapter's numbers were computed, in what time, and what is vouched for.
+
+    The time is what the notebook's opening announces for a first run of the profile ``name``.
+    """
     rows = []
     for stem, ledger in ledgers.items():
-        device = ledger["device"]
+        device, file = ledger["device"], paths.notebooks_dir() / f"{stem}.ipynb"
+        time = times.first_run(cleaning.read(file), name) if file.is_file() else "–"
         facts = [stem[0], device["device"], device["threads"], device["precision"]]
         facts += [device["torch"].partition("+")[0], device["python"], str(ledger["seed"])]
+        facts += [time]
         counts = [str(len(ledger.get(kind, {}))) for kind in ("values", "tables", "figures")]
         held = [entry["holds"] for entry in ledger.get("claims", {}).values()]
         rows.append([*map(numerals.to_tex, facts), *counts, f"{sum(held)}/{len(held)}"])
     header = ("", "device", "threads", "precision", "PyTorch", "Python", "seed")
-    header += ("numbers", "tables", "figures", "claims")
-    caption = r"The machine of each chapter, and what its ledger vouches for.\label{tab:machines}"
-    return tabular("@{}rlrlllrrrrr@{}", header, rows, caption)
+    header += ("time", "numbers", "tables", "figures", "claims")
+    caption = (
+        r"The machine of each chapter, the time of a first run on two cores, and what its ledger "
+        r"vouches for.\label{tab:machines}"
+    )
+    return tabular("@{}rlrlllrlrrrr@{}", header, rows, caption)
 
 
 def texts(name: str, ledgers: Ledgers) -> dict[str, str]:
@@ -164,5 +172,5 @@ def texts(name: str, ledgers: Ledgers) -> dict[str, str]:
         "appendix-comparisons.tex": comparisons(ledgers),
         "appendix-claims.tex": main_claims(ledgers),
         "appendix-settings.tex": settings(name),
-        "appendix-machines.tex": machines(ledgers),
+        "appendix-machines.tex": machines(ledgers, name),
     }

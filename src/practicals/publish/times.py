@@ -31,6 +31,14 @@ def announced(nb: NotebookNode) -> str:
     return next((found.group(1) for text in texts if (found := OPENING.search(text))), "–")
 
 
+def first_run(nb: NotebookNode, profile: str) -> str:
+    """Return how long a notebook's opening says that a profile takes, or a dash."""
+    said = re.search(rf"\b{profile}(?: profile)? (.+?)(?=,| the first time|;|\.|$)", announced(nb))
+    if not said:
+        return "–"
+    return said[1] if re.search("minute|hour", said[1]) else f"{said[1]} minutes"
+
+
 def _machine(nb: NotebookNode) -> str:
     facts = nb.metadata.get("practicals", {})
     if not facts:
