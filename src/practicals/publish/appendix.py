@@ -142,6 +142,14 @@ def settings(name: str) -> str:
     return "\n".join(parts)
 
 
+def _announced(stem: str, name: str) -> str:
+    try:
+        nb = cleaning.read(paths.notebooks_dir() / f"{stem}.ipynb")
+    except (FileNotFoundError, cleaning.Unreadable):  # ``check`` names it
+        return "–"
+    return times.first_run(nb, name)
+
+
 def machines(ledgers: Ledgers, name: str) -> str:
     """Return where each chapter's numbers were computed, in what time, and what is vouched for.
 
@@ -149,8 +157,7 @@ def machines(ledgers: Ledgers, name: str) -> str:
     """
     rows = []
     for stem, ledger in ledgers.items():
-        device, file = ledger["device"], paths.notebooks_dir() / f"{stem}.ipynb"
-        time = times.first_run(cleaning.read(file), name) if file.is_file() else "–"
+        device, time = ledger["device"], _announced(stem, name)
         facts = [stem[0], device["device"], device["threads"], device["precision"]]
         facts += [device["torch"].partition("+")[0], device["python"], str(ledger["seed"])]
         facts += [time]
