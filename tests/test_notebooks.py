@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from practicals import paths
-from practicals.publish import render
+from practicals.publish import listening, render
 
 pytestmark = pytest.mark.slow
 
@@ -25,9 +25,8 @@ def run(stem, arrange, monkeypatch):
     for number, cell in enumerate(nb.cells):
         cell.id = f"cell-{number}"
     folder = {"metadata": {"path": str(paths.notebooks_dir())}}
-    NotebookClient(nb, kernel_name="python3", timeout=None, resources=folder).execute(
-        env=dict(os.environ), cleanup_kc=True
-    )
+    client = NotebookClient(nb, kernel_name="python3", timeout=1200, resources=folder)
+    listening.attentive(client).execute(env=dict(os.environ), cleanup_kc=True)
 
 
 @pytest.mark.parametrize("stem", render.stems())

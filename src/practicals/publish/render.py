@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from practicals import fingerprint, paths, profile
+from practicals.publish import listening
 from practicals.publish.vouched import all_files, hash_of, read_ledger
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def client_for(nb: "NotebookNode", folder: Path) -> Any:
 
     manager = AsyncKernelManager(kernel_name="python3", kernel_spec_manager=ThisPython())
     progress = Progress(nb)
-    return NotebookClient(
+    client = NotebookClient(
         nb,
         km=manager,
         timeout=None,
@@ -193,6 +194,7 @@ def client_for(nb: "NotebookNode", folder: Path) -> Any:
         on_cell_execute=progress.start,
         on_cell_executed=progress.end,
     )
+    return listening.attentive(client)
 
 
 def execute(nb: "NotebookNode", stem: str, staging: Path) -> None:
