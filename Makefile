@@ -14,7 +14,7 @@ NPM := build/npm
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report figures notebooks test twice check student student-check course-check \
+.PHONY: help setup report figures notebooks test twice elsewhere check student student-check course-check \
   site site-packages site-check data clean
 .DELETE_ON_ERROR:
 
@@ -64,6 +64,11 @@ test: $(DONE) ## style, import rules and tests
 
 twice: $(DONE) ## every notebook in the sample profile, each cell twice, and the whole twice
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m slow tests/test_notebooks.py
+
+elsewhere: $(DONE) ## tests and notebooks on a pretended device: what would fail on a GPU, found without one
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests/pretended PRACTICALS_DEVICE=elsewhere SWEEP_JOBS=1 \
+	  $(PY) -m pytest -n auto --dist loadfile --ignore tests/test_elsewhere.py
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m slow tests/test_elsewhere.py
 
 check: $(DONE) ## prove that what is published is current; names each culprit
 	@$(PY) -m practicals.publish.check

@@ -244,7 +244,7 @@ class ClassvisBudget:
     """Steps of the published recipe at which its pictures are scored; the last is its length."""
     olah_steps: tuple[int, ...] = (12, 24, 48, 96)
     yosinski_steps: int = 256
-    wider_steps: int = 128
+    wider_steps: int = 192
     """Steps of Olah's recipe with wider transforms."""
     short_steps: int = 96
     """Steps of every run that is compared with another of the same length."""

@@ -27,6 +27,7 @@ NOT_HASHED = frozenset(
         "entries",
         "data.registry",
         "data.fetch",
+        "data.download",
         "data.layouts",
     }
 )

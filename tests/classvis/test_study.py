@@ -88,6 +88,9 @@ def test_judging_takes_means_over_the_others(net, judge):
     assert set(summary.SCORES) <= set(said)
     frames = study.judged_frames(nets, "a", found["r"], (1, 2, 9), CASES)
     assert list(frames) == [1, 2], "step 9 never came"
+    several = study.judged(nets, ("a", "b"), found, CASES)["r"]
+    np.testing.assert_allclose(several["probability"], own["c"], rtol=1e-4)
+    np.testing.assert_allclose(several["own"], (own["a"] + own["b"]) / 2, rtol=1e-4)
     with pytest.raises(ValueError, match="at least one network"):
         study.judge({"a": net}, "a", found["r"]["pictures"], CASES.y.tolist(), found["r"]["start"])
 

@@ -15,8 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from practicals import paths
+from practicals.data import download, layouts
 from practicals.data import fetch as assets
-from practicals.data import layouts
 from practicals.data import registry as inventory
 from practicals.data.registry import Asset, MissingAsset
 
@@ -81,7 +81,7 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path / "data"))
     monkeypatch.delenv("DATA_MIRROR", raising=False)
     monkeypatch.delenv("PRACTICALS_OFFLINE", raising=False)
-    monkeypatch.setattr(assets, "PAUSE_S", 0.01)
+    monkeypatch.setattr(download, "PAUSE_S", 0.01)
     return tmp_path / "data"
 
 
@@ -138,7 +138,7 @@ def test_connection_that_is_always_cut_leaves_nothing(server, data):
     server.content["/net.pth"], server.cuts["/net.pth"] = BODY, 99
     with pytest.raises(MissingAsset, match=r"cut after 20,000 of 40,000 bytes|failed"):
         assets.locate("net.pth", registry(an_asset(f"{server.address}/net.pth")))
-    assert len(server.requests) == assets.ATTEMPTS and left_in(data) == []
+    assert len(server.requests) == download.ATTEMPTS and left_in(data) == []
 
 
 def test_spare_address_is_tried_second(server):
@@ -230,7 +230,7 @@ class FailingDownloader:
     ],
 )
 def test_interrupt_and_full_disk_leave_nothing(monkeypatch, data, failure, seen):
-    monkeypatch.setattr(assets.pooch, "HTTPDownloader", FailingDownloader)
+    monkeypatch.setattr(download.pooch, "HTTPDownloader", FailingDownloader)
     monkeypatch.setattr(FailingDownloader, "failure", failure, raising=False)
     with pytest.raises(seen) as error:
         assets.locate("net.pth", registry(an_asset("http://127.0.0.1:9/net.pth")))
@@ -537,7 +537,7 @@ def test_command_line(server, capsys, monkeypatch):
 
 
 def test_interrupted_command_line_says_that_nothing_is_left(monkeypatch, capsys, data):
-    monkeypatch.setattr(assets.pooch, "HTTPDownloader", FailingDownloader)
+    monkeypatch.setattr(download.pooch, "HTTPDownloader", FailingDownloader)
     monkeypatch.setattr(FailingDownloader, "failure", KeyboardInterrupt(), raising=False)
     assert assets.main(["fetch"], registry(an_asset("http://127.0.0.1:9/x"))) == 130
     assert "Nothing half-written" in capsys.readouterr().err and left_in(data) == []

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from practicals.networks import backbones
-from practicals.saliency import faithfulness, methods, plots, study, summary
+from practicals.saliency import faithfulness, methods, plots, random_labels, study, summary
 
 EFFORT = methods.Effort(2, 2, 8)
 LOOK = study.Look(6, 2, 4)
@@ -99,12 +99,12 @@ def test_stability_draws_anew(net, batch):
 
 
 def test_a_network_that_learnt_random_labels_has_learnt_them():
-    state = study.trained_on("random", 4, 60, 0)
-    other = study.trained_on("true", 4, 60, 0)
+    state = random_labels.trained_on("random", 4, 60, 0)
+    other = random_labels.trained_on("true", 4, 60, 0)
     assert state["accuracy"] > 0.9 and other["accuracy"] > 0.9
     assert not torch.equal(state["classifier.4.weight"], other["classifier.4.weight"])
     with pytest.raises(ValueError, match="expected 'true' or 'random'"):
-        study.trained_on("wrong", 4, 1, 0)
+        random_labels.trained_on("wrong", 4, 1, 0)
 
 
 def test_smoothed_curves_lose_what_is_only_between_pictures():

@@ -156,7 +156,7 @@ def refine(
         p = scores.probabilities(net, target[pool])
         index, labels = select(p, recipe.threshold)
         if len(index) > 0:
-            student.learn(pool[index], labels)
+            student.learn(pool[index], labels.to(pool.device))
         found = scores.information(scores.probabilities(net, unseen))
         rounds.append(Round(len(index) / len(pool), found, tuple(report(pool, p)), watch(net)))
     return Refined(recipe, student.seed, copy_of(net), tuple(rounds))

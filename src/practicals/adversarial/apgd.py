@@ -48,7 +48,7 @@ def _value(
     """Return loss (n,), its gradient and which pictures are misread (n,)."""
     with differentiating(net):
         leaf = matched(net, x).requires_grad_()
-        logits = net(leaf.clone()).float()
+        logits = net(leaf.clone()).float().to(y.device)
         values = LOSSES[loss](logits, y)
         slopes = torch.autograd.grad(values.sum() + 0 * leaf.sum(), leaf)[0]
     return values.detach(), slopes.to(x), logits.argmax(1) != y

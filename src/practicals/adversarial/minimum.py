@@ -10,7 +10,8 @@ from .attacks import NORMS, batch_size, check, judged
 
 
 def _margin(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Return how far class y lies above the best other one (n,)."""
+    """Return how far class y lies above the best other one (n,), where ``y`` lies."""
+    logits = logits.to(y.device)
     own = logits.gather(1, y[:, None])[:, 0]
     others = logits.scatter(1, y[:, None], float("-inf"))
     return own - others.amax(1)

@@ -110,14 +110,14 @@ OLAH = Recipe(
 WIDER = OLAH.but(
     title="Olah, wider transforms",
     transforms=(
-        partial(pad, width=16),
+        partial(pad, width=32),
+        partial(crop, most=32),
+        partial(scale_and_rotate, low=0.6, high=1.4, most=40),
         partial(crop, most=16),
-        partial(scale_and_rotate, low=0.8, high=1.2, most=20),
-        partial(crop, most=8),
     ),
     lr=0.02,
 )
-"""Olah's recipe with transforms twice as wide and shorter steps: the variant of this project."""
+"""Olah's recipe with transforms four times as wide, shorter steps: the variant of this project."""
 RECIPES = {"default": PUBLISHED, "yosinski": YOSINSKI, "olah": OLAH, "wider": WIDER}
 
 
@@ -176,13 +176,18 @@ def _moves_pixels(recipe: Recipe) -> bool:
     return start is pixels
 
 
+def _like(net: nn.Module, otherwise: torch.Tensor) -> torch.Tensor:
+    """Return a parameter, whose precision and device the network's input must have."""
+    return next((p for p in net.parameters() if p.is_floating_point()), otherwise)
+
+
 def slopes_of(
     net: nn.Module, objective: Objective, recipe: Recipe, made: tuple, rngs: Sequence
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the gradient of objective minus penalties by the parameters, and the values (n,)."""
     params, image = made
     x = image()
-    like = next((p for p in net.parameters() if p.is_floating_point()), x)
+    like = _like(net, x)
     seen = chain(x, rngs, recipe.transforms)
     # A channels-last picture lets the convolutions run without copies; a clone, so that a network
     # may begin with an operation in place.
@@ -208,9 +213,9 @@ def run(
     picture. Raises ValueError for settings or shapes that do not fit.
     """
     _refuse(recipe, side, seeds)
-    rngs, trace = generators(seeds), []
+    rngs, trace, device = generators(seeds), [], _like(net, torch.zeros(0)).device
     with differentiating(net):
-        params, image = made = recipe.start(rngs, side, start=start)
+        params, image = made = recipe.start(rngs, side, start=start, device=device)
         if _moves_pixels(recipe):
             params.data = in_range(0, params.data)
         adam = torch.optim.Adam([params], recipe.lr, maximize=True)
@@ -233,5 +238,5 @@ def run(
                     watch(step, image())
         with torch.no_grad():
             last = image().clamp(0, 1)
-    trace = torch.stack(trace) if trace else torch.zeros(0, len(seeds))
-    return Result(last.detach(), first.clamp(0, 1), trace)
+    trace = torch.stack(trace).cpu() if trace else torch.zeros(0, len(seeds))
+    return Result(last.detach().cpu(), first.clamp(0, 1).cpu(), trace)

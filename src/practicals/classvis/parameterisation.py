@@ -2,7 +2,8 @@
 
 ``params, image = fourier(...)``: ``params`` is a leaf tensor with one entry per picture, and
 ``image()`` the pictures (n, 3, H, W) that it stands for; ``pixels`` has the same signature. Every
-picture draws its start from a generator of its own, so it does not depend on the others.
+picture draws its start from a generator of its own, so it does not depend on the others, nor on
+the device where it is to lie.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ import torch
 from ..data.images import IMAGENET_MEAN, IMAGENET_STD
 
 Rngs = Sequence[torch.Generator]
+Device = torch.device | str
 Made = tuple[torch.Tensor, Callable[[], torch.Tensor]]
 
 COLOURS = (
@@ -58,11 +60,21 @@ def _checked(side: int, rngs: Rngs, start: torch.Tensor | None) -> torch.Tensor 
     return start.detach().float()
 
 
+def _leaf(params: torch.Tensor, device: Device) -> torch.Tensor:
+    return params.to(device).requires_grad_()
+
+
 def _noise(rngs: Rngs, *shape: int) -> torch.Tensor:
     return torch.stack([torch.randn(shape, generator=rng) for rng in rngs])
 
 
-def pixels(rngs: Rngs, side: int, start: torch.Tensor | None = None, spread: float = 1.0) -> Made:
+def pixels(
+    rngs: Rngs,
+    side: int,
+    start: torch.Tensor | None = None,
+    spread: float = 1.0,
+    device: Device = "cpu",
+) -> Made:
     """Return standardised pixels (n, 3, side, side) as parameters, and the picture they are.
 
     They start as normal noise of deviation ``spread`` around ImageNet's mean colour, or as
@@ -70,7 +82,7 @@ def pixels(rngs: Rngs, side: int, start: torch.Tensor | None = None, spread: flo
     """
     start = _checked(side, rngs, start)
     z = standardised(start) if start is not None else spread * _noise(rngs, 3, side, side)
-    params = z.requires_grad_()
+    params = _leaf(z, device)
     return params, lambda: unstandardised(params)
 
 
@@ -140,6 +152,7 @@ def fourier(
     spread: float = 0.01,
     decay: float = 1.0,
     decorrelated: bool = True,
+    device: Device = "cpu",
 ) -> Made:
     """Return Fourier coefficients as parameters, and the picture they are (Olah et al., 2017).
 
@@ -154,12 +167,16 @@ def fourier(
         params = to_spectrum(planes, decay)
     else:
         params = spread * _noise(rngs, 3, side, side // 2 + 1, 2)
-    params = params.requires_grad_()
+    params = _leaf(params, device)
     return params, lambda: _mixed(matrix, from_spectrum(params, decay)).sigmoid()
 
 
 def squashed(
-    rngs: Rngs, side: int, start: torch.Tensor | None = None, spread: float = 0.01
+    rngs: Rngs,
+    side: int,
+    start: torch.Tensor | None = None,
+    spread: float = 0.01,
+    device: Device = "cpu",
 ) -> Made:
     """Return pixels of decorrelated planes as parameters: ``fourier``'s control.
 
@@ -171,5 +188,5 @@ def squashed(
         params = _mixed(matrix.inverse(), start.clamp(MARGIN, 1 - MARGIN).logit())
     else:
         params = from_spectrum(spread * _noise(rngs, 3, side, side // 2 + 1, 2))
-    params = params.requires_grad_()
+    params = _leaf(params, device)
     return params, lambda: _mixed(matrix, params).sigmoid()

@@ -1,6 +1,7 @@
 """Figures and frames of chapter 4: arrays in, a Figure or frames out, nothing saved."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -70,7 +71,7 @@ def stacks(films: Mapping[str, np.ndarray], names: Sequence[str], columns: int) 
         blank = [None] * (columns - len(part))
         for number, film in enumerate(films.values(), 1):
             named = number == len(films)
-            row = [(film[i], names[i][:20]) if named else film[i] for i in part]
+            row = [(film[i], fill(names[i], 14)) if named else film[i] for i in part]
             cells.append([*row, *blank])
     return grid(cells, (), list(films) * (len(cells) // len(films)))
 

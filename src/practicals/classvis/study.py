@@ -19,8 +19,11 @@ from . import ascent, controls, scores
 from .ascent import Recipe
 from .objectives import Score
 from .rectifiers import unrectified
+from .together import Together
 
 Found = dict[str, np.ndarray]
+CONTROLS = {"judge": "small VGG, second seed", "another": "small VGG, third seed"}
+"""The judges of the sample profile, by name."""
 NAMED = ("wombat", "bee eater", "snail", "hay")
 """Classes that the questions ask about; the others are drawn at random."""
 
@@ -101,7 +104,7 @@ def as_pictures(values: np.ndarray) -> torch.Tensor:
 
 
 def climb(
-    net: Backbone,
+    net: Backbone | Together,
     recipe: Recipe,
     labels: tuple[int, ...],
     numbers: tuple[int, ...],
@@ -152,7 +155,7 @@ def joined(parts: Sequence[Found]) -> Found:
 
 
 def climbed(
-    net: Backbone,
+    net: Backbone | Together,
     recipes: Mapping[str, Recipe],
     cases: Cases,
     keep: tuple[int, ...] = (),
@@ -187,29 +190,33 @@ def marks(net: Backbone, values: np.ndarray, labels: Sequence[int]) -> Found:
 
 def judge(
     nets: Mapping[str, Backbone],
-    climbed_on: str,
+    climbed_on: str | tuple[str, ...],
     values: np.ndarray,
     labels: Sequence[int],
     start: np.ndarray,
 ) -> Found:
-    """Return all scores of uint8 pictures that climbed on one of ``nets``, (n,) each.
+    """Return all scores of uint8 pictures that climbed on one or some of ``nets``, (n,) each.
 
     ``probability`` and ``hit`` are means over the other networks, ``own`` the probability on the
-    climbed one, ``name/probability`` that on one network; the others are ``scores.measured``.
+    climbed ones, ``name/probability`` that on one network; the others are ``scores.measured``.
     Raises ValueError where there is no other network.
     """
-    if not (judges := without(nets, climbed_on)):
+    climbed_on = (climbed_on,) if isinstance(climbed_on, str) else climbed_on
+    if not (judges := without(nets, *climbed_on)):
         raise ValueError("expected at least one network that the ascent did not use")
     labels = tuple(int(label) for label in labels)
     said = {name: jobs.once(marks, net, values, labels) for name, net in nets.items()}
     found = {key: np.mean([said[n][key] for n in judges], 0) for key in ("probability", "hit")}
     found |= {f"{name}/probability": one["probability"] for name, one in said.items()}
-    found["own"] = said[climbed_on]["probability"]
+    found["own"] = np.mean([said[name]["probability"] for name in climbed_on], 0)
     return found | scores.measured(as_pictures(values), as_pictures(start))
 
 
 def judged(
-    nets: Mapping[str, Backbone], climbed_on: str, found: Mapping[str, Found], cases: Cases
+    nets: Mapping[str, Backbone],
+    climbed_on: str | tuple[str, ...],
+    found: Mapping[str, Found],
+    cases: Cases,
 ) -> dict[str, Found]:
     """Return recipe → ``judge`` of its pictures, with the share that points ``outward``."""
     y = cases.y.tolist()
@@ -242,16 +249,16 @@ def frame_steps(steps: int, count: int) -> tuple[int, ...]:
 def networks(names: Sequence[str], real: bool) -> dict[str, Backbone]:
     """Return the networks that classify and are at hand, in single precision, the climbed first.
 
-    In the sample profile the second one is ``controls.control``, under the name ``judge``.
+    In the sample profile the others are ``controls.control``, under the names of ``CONTROLS``.
     """
     found = {name: backbones.load(name) for name in names if backbones.is_complete(name)}
-    if not real:
-        state = jobs.once(controls.control, smallvgg.PER_PHOTO, smallvgg.EPOCHS, 1)
-        found["judge"] = backbones.from_state("smallvgg", state, "trained here, another seed")
-        found["judge"].title = "small VGG, second seed"
+    for seed, (name, title) in enumerate(() if real else CONTROLS.items(), start=1):
+        state = jobs.once(controls.control, smallvgg.PER_PHOTO, smallvgg.EPOCHS, seed)
+        found[name] = backbones.from_state("smallvgg", state, "trained here, another seed")
+        found[name].title = title
     return {name: backbones.prepare(net, torch.float32) for name, net in found.items()}
 
 
-def without(nets: Mapping[str, Backbone], name: str) -> dict[str, Backbone]:
-    """Return the judges of pictures that climbed on ``name``: all other networks."""
-    return {other: net for other, net in nets.items() if other != name}
+def without(nets: Mapping[str, Backbone], *names: str) -> dict[str, Backbone]:
+    """Return the judges of pictures that climbed on ``names``: all other networks."""
+    return {other: net for other, net in nets.items() if other not in names}

@@ -13,7 +13,7 @@ import pooch
 import torch
 from tqdm import tqdm
 
-from ..data import fetch, registry
+from ..data import download, fetch, registry
 from ..paths import atomic_path, data_dir
 from . import converted
 
@@ -26,14 +26,14 @@ def make(name: str) -> Path:
     """
     asset, source = registry.load()[name], converted.SOURCES[name]
     target = data_dir() / asset.path
-    with TemporaryDirectory() as folder, fetch.explained(asset):
-        if fetch.is_offline():
-            raise fetch.DownloadError("PRACTICALS_OFFLINE is set, so nothing is downloaded")
+    with TemporaryDirectory() as folder, download.explained(asset):
+        if download.is_offline():
+            raise download.DownloadError("PRACTICALS_OFFLINE is set, so nothing is downloaded")
         raw = {}
         for file, size in tqdm(converted.files(name).items(), desc=name, unit="file"):
             part = registry.Asset(file, file, size, url=f"{source.url}/{file}")
             place = Path(folder) / file
-            fetch.fetch_file(part, place, _size_problem, quiet=True)
+            download.fetch_file(part, place, _size_problem, quiet=True)
             raw[file] = place.read_bytes()
     state = converted.convert(name, raw)
     if wrong := converted.problem(name, state):

@@ -77,17 +77,20 @@ class Backbone(nn.Module):
         return self.features(x, [self.layers[-1]])[self.layers[-1]]
 
     def features(self, x: torch.Tensor, layers: Iterable[str]) -> State:
-        """Return the outputs of the named layers, computing nothing beyond the deepest one."""
-        wanted = set(layers)
+        """Return the outputs of the named layers, computing nothing beyond the deepest one.
+
+        Pixels may lie on another device than the network: the outputs come back to theirs.
+        """
+        wanted, home = set(layers), x.device
         self._check(wanted, x)
         found: State = {}
-        x = self.normalise(x)
+        x = self.normalise(x.to(self.normalise.mean.device))
         for layer, step in self.steps.named_children():
             if len(found) == len(wanted):
                 break
             x = step(x)
             if layer in wanted:
-                found[layer] = x
+                found[layer] = x.to(home)
         return found
 
     def _check(self, wanted: set[str], x: torch.Tensor) -> None:

@@ -1,11 +1,16 @@
 """From a map to the object: an outline, a box, their overlap; mosaics whose truth is known."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import torch
 from scipy import ndimage
 from skimage.filters import gaussian
 from skimage.segmentation import random_walker
 from torch.nn import functional as F
+
+from ..data import images, pictures
 
 Box = tuple[int, int, int, int]
 """Left, top, right, bottom in pixels; right and bottom are outside."""
@@ -127,3 +132,36 @@ def inside(maps: torch.Tensor, masks: torch.Tensor) -> np.ndarray:
     positive = maps.clamp(min=0).double()
     share = (positive * masks).sum((1, 2)) / positive.sum((1, 2)).clamp(min=1e-30)
     return share.numpy()
+
+
+def overlaps(
+    heats: dict[str, torch.Tensor],
+    pixels: np.ndarray,
+    boxes: Sequence[Box],
+    coloured: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """Return ``method/threshold`` and, for ``coloured``, ``method/colour``: IoU with boxes (n,)."""
+    found: dict[str, np.ndarray] = {}
+    for name, maps in heats.items():
+        rows = list(zip(maps.numpy(), pixels, boxes, strict=True))
+        found[f"{name}/threshold"] = np.array([box_iou(by_threshold(h), box) for h, _, box in rows])
+        if name in coloured:
+            found[f"{name}/colour"] = np.array([box_iou(by_colour(p, h), b) for h, p, b in rows])
+    return found
+
+
+def boxed(
+    real: bool, x: torch.Tensor, y: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, list[Box]]:
+    """Return pictures, classes and boxes around the object: drawn by hand, or cells of mosaics.
+
+    ``x`` and ``y`` are what mosaics are made of where the pictures are not the ``real`` ones.
+    """
+    if not real:
+        whole, labels, cells = mosaics(x, y)
+        return whole, labels, [box_of(cell.numpy()) for cell in cells]
+    every = pictures.imagenet_samples()
+    index = [i for i, path in enumerate(every.images) if Path(path).stem in HAND_BOXES]
+    pixels = torch.stack([images.preprocess(every.images[i], 224) for i in index])
+    boxes = [HAND_BOXES[Path(every.images[i]).stem] for i in index]
+    return pixels, torch.from_numpy(every.y[index]).long(), boxes

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,23 +16,11 @@ import torch
 from scipy import stats
 
 from .. import jobs
-from ..data import images, pictures
-from ..data.images import IMAGENET_MEAN, IMAGENET_STD
-from ..networks import backbones, smallvgg, training
+from ..data import pictures
 from ..networks.backbones import Backbone
 from . import maps as methods_of
 from .faithfulness import BASELINES, curves, grid, infidelity
-from .localisation import (
-    HAND_BOXES,
-    Box,
-    box_iou,
-    box_of,
-    by_colour,
-    by_threshold,
-    inside,
-    mosaics,
-    pointing,
-)
+from .localisation import inside, mosaics, pointing
 from .methods import Effort, run_all, table
 from .rise import rise
 from .sanity import cascade, completeness_gap, fading, spearman, ssim, stages_of
@@ -279,78 +266,3 @@ def seconds(net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort) -> 
     """Return the seconds that one map takes, by method, the median of two runs over ``x``."""
     runs = [run_all(table(net, effort), net, x, y).seconds for _ in range(2)]
     return {name: np.array(np.median([run[name] for run in runs])) for name in runs[0]}
-
-
-def overlaps(
-    heats: dict[str, torch.Tensor],
-    pixels: np.ndarray,
-    boxes: Sequence[Box],
-    coloured: Sequence[str],
-) -> Found:
-    """Return ``method/threshold`` and, for ``coloured``, ``method/colour``: IoU with boxes (n,)."""
-    found: Found = {}
-    for name, maps in heats.items():
-        rows = list(zip(maps.numpy(), pixels, boxes, strict=True))
-        found[f"{name}/threshold"] = np.array([box_iou(by_threshold(h), box) for h, _, box in rows])
-        if name in coloured:
-            found[f"{name}/colour"] = np.array([box_iou(by_colour(p, h), b) for h, p, b in rows])
-    return found
-
-
-def boxed(
-    real: bool, x: torch.Tensor, y: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, list[Box]]:
-    """Return pictures, classes and boxes around the object: drawn by hand, or cells of mosaics.
-
-    ``x`` and ``y`` are what mosaics are made of where the pictures are not the ``real`` ones.
-    """
-    if not real:
-        whole, labels, cells = mosaics(x, y)
-        return whole, labels, [box_of(cell.numpy()) for cell in cells]
-    every = pictures.imagenet_samples()
-    index = [i for i, path in enumerate(every.images) if Path(path).stem in HAND_BOXES]
-    pixels = torch.stack([images.preprocess(every.images[i], 224) for i in index])
-    boxes = [HAND_BOXES[Path(every.images[i]).stem] for i in index]
-    return pixels, torch.from_numpy(every.y[index]).long(), boxes
-
-
-def trained_on(labels: str, per_photo: int, epochs: int, seed: int) -> dict[str, torch.Tensor]:
-    """Return the small network trained on ``true`` or on ``random`` labels of the same patches.
-
-    With the same ``seed`` start, pictures, steps and order are the same; only the labels differ
-    (Adebayo et al., 2018). ``accuracy`` is that on the labels it was trained on.
-    """
-    if labels not in ("true", "random"):
-        raise ValueError(f"labels {labels!r}: expected 'true' or 'random'")
-    (x, y, _), _ = pictures.patches(pictures.COLOUR, n_train=per_photo, n_test=1)
-    y = y if labels == "true" else np.random.default_rng(0).permutation(y)
-    torch.manual_seed(seed)
-    net = training.he_initialise(smallvgg.SmallVGG())
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    pixels = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 - mean) / std
-    truth = torch.from_numpy(y)
-    training.fit(net, pixels, truth, epochs, 0.02, 32, seed, weight_decay=0.0, label=labels)
-    return net.state_dict() | {"accuracy": torch.tensor(training.accuracy(net, pixels, truth))}
-
-
-def label_likeness(
-    per_photo: int, epochs: int, x: torch.Tensor, y: torch.Tensor, effort: Effort
-) -> Found:
-    """Return how alike maps (n,) are to those of a network trained on true labels.
-
-    ``method/random`` compares a network trained on random labels, from the same start;
-    ``method/true`` one trained on the same true labels from another start, the control.
-    ``accuracy/…`` are the accuracies on the labels that each was trained on.
-    """
-    runs = {"base": ("true", 0), "random": ("random", 0), "true": ("true", 1)}
-    maps, found = {}, {}
-    for name, (labels, seed) in runs.items():
-        state = trained_on(labels, per_photo, epochs, seed)
-        found[f"accuracy/{name}"] = np.array(float(state.pop("accuracy")))
-        net = backbones.from_state("smallvgg", state)
-        maps[name] = run_all(table(net, effort, CASCADED), net, x, y).maps
-    for method, base in maps["base"].items():
-        for other in ("random", "true"):
-            likeness = spearman(base.abs(), maps[other][method].abs())
-            found[f"{method}/{other}"] = likeness
-    return found

@@ -52,7 +52,7 @@ def tail(net: Backbone, after: str, classes: int) -> nn.Sequential:
     steps = list(net.steps.named_children())[net.layers.index(after) + 1 :]
     copy = nn.Sequential(*(deepcopy(step) for _, step in steps)).requires_grad_(True).float()
     parent, name, old = _last_weighted(copy)
-    new = _resized(old, classes)
+    new = _resized(old, classes).to(old.weight.device)
     for parameter in new.parameters():
         nn.init.zeros_(parameter)
     setattr(parent, name, new)
