@@ -36,6 +36,10 @@ def process_id(x, factor, seed):
     return os.getpid()
 
 
+def threads(x, factor, seed):
+    return torch.get_num_threads()
+
+
 def counted(x, **setting):
     RUNS.append(setting)
     return x
@@ -437,3 +441,12 @@ def test_silence_where_nothing_is_wrong():
         warnings.simplefilter("error")
         for _ in range(2):
             jobs.run(stopping, SETTINGS, ("text",))
+
+
+def test_the_last_missing_job_gets_as_many_threads_as_the_others(tmp_path, monkeypatch):
+    """Sums are rounded otherwise with other threads, and an ascent makes another picture of it."""
+    monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path))
+    monkeypatch.setenv("SWEEP_JOBS", "2")
+    assert jobs.run(threads, SETTINGS[:3], (torch.zeros(1),)) == [1, 1, 1]
+    next(tmp_path.rglob("threads-*")).unlink()
+    assert jobs.run(threads, SETTINGS[:3], (torch.zeros(1),)) == [1, 1, 1]

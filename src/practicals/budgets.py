@@ -261,9 +261,8 @@ class GanBudget:
     """Knobs of chapter 6.
 
     One step at batch 128 takes 77 ms at width 16, 200 ms at 32 and 545 ms at 64, in single
-    precision on one core; 22 ms at width 16 and batch 32. So the full profile trains width 16 at
-    batch 32: some 80,000 steps in all, which two cores take in 17 minutes without bfloat16, and
-    scoring and controls in 6 more.
+    precision on one core; 22 ms at width 16 and batch 32, which the full profile trains: some
+    80,000 steps in 17 minutes of two cores without bfloat16, and scoring and controls in 6 more.
     """
 
     width: int = 16

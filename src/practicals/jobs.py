@@ -69,6 +69,9 @@ def run(
     this process, with all its threads). A job's own error ends the run; finished jobs stay. Results
     are as a later run reads them: tensors on the CPU, named tuples as tuples.
     """
+    # One setting alone gets all threads; the last one missing of several does not: sums are rounded
+    # otherwise with other threads, and a result must not depend on what was there before.
+    at_once = 1 if len(settings) < 2 else at_once
     common = [_code(job), *map(_plain, shared)]
     files = [_file(job, [*common, _plain(dict(setting))]) for setting in settings]
     results = [entries.load(file) for file in files]
@@ -170,7 +173,7 @@ def _running(
             )
         return
     at_once = at_once or processes()
-    if at_once == 1 or len(settings) < 2:
+    if at_once == 1:
         yield ((i, job(*shared, **setting)) for i, setting in settings.items())
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Several networks climbed at once: what raises a class on all of them is no quirk of one."""
+"""Several networks climbed at once, on the sum of their scores."""
 
 from collections.abc import Sequence
 
