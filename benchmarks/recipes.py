@@ -36,9 +36,9 @@ def wider(shift: int, low: float, high: float, turn: int, steps: int) -> Recipe:
 def candidates(steps: int) -> dict[str, Recipe]:
     """Return the recipes by what they change of the first, one thing at a time and then all."""
     return {
-        "crops 16, enlarging 0.8 to 1.2, turns 20": wider(16, 0.8, 1.2, 20, steps),
+        "crops 16, scaling 0.8 to 1.2, turns 20": wider(16, 0.8, 1.2, 20, steps),
         "turns 40": wider(16, 0.8, 1.2, 40, steps),
-        "enlarging 0.6 to 1.4": wider(16, 0.6, 1.4, 20, steps),
+        "scaling 0.6 to 1.4": wider(16, 0.6, 1.4, 20, steps),
         "crops 32": wider(32, 0.8, 1.2, 20, steps),
         "all three (the variant)": wider(32, 0.6, 1.4, 40, steps),
     }
