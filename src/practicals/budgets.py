@@ -225,7 +225,7 @@ class ClassvisBudget:
 
     One step of one picture of 96 pixels takes 11.5 ms on SqueezeNet, 26 on GoogLeNet and 8 on
     MobileNetV2, on one core and in single precision (224 pixels: five times as long). The full
-    profile takes 21 minutes on two cores.
+    profile takes 20 minutes on two cores.
     """
 
     networks: tuple[str, ...] = ("squeezenet1_0", "googlenet", "mobilenet_v2", "vgg16")
