@@ -129,11 +129,17 @@ def _from_the_cpu(make: Callable[..., torch.Tensor]) -> Callable[..., torch.Tens
     return made
 
 
+# Torch's own way to write a device in Python; its name says that it may still change.
+SET_UP = getattr(backend_registration, "_setup_privateuseone_for_python_backend", None)
+
+
 def install() -> None:
-    """Give torch the device, once in the life of a process."""
+    """Give torch the device, once in the life of a process; raise RuntimeError for an old torch."""
+    if SET_UP is None:
+        raise RuntimeError(f"torch {torch.__version__} knows no devices written in Python: update")
     if hasattr(torch, NAME):
         return
     torch.tensor, torch.as_tensor = _from_the_cpu(torch.tensor), _from_the_cpu(torch.as_tensor)
-    backend_registration._setup_privateuseone_for_python_backend(NAME, backend_module=_Module())
+    SET_UP(NAME, backend_module=_Module())
     install.library = torch.library.Library("_", "IMPL")  # kept: it ends with its object
     install.library.fallback(lambda op, *a, **k: computed(op, a, k), "PrivateUse1")
