@@ -113,9 +113,9 @@ def lab() -> dict[str, Any]:
             atlas_images=60,
         ),
         "gan": GanBudget(
-            steps=1200,
-            row_steps=250,
-            short_steps=180,
+            steps=1100,
+            row_steps=220,
+            short_steps=160,
             seeds=(0, 1),
             row_seeds=(0, 1),
             other_seeds=(0,),
