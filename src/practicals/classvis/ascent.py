@@ -117,7 +117,7 @@ WIDER = OLAH.but(
     ),
     lr=0.02,
 )
-"""Olah's recipe with transforms four times as wide, shorter steps: the variant of this project."""
+"""Olah's recipe with wider transforms and shorter steps: the variant of this project."""
 RECIPES = {"default": PUBLISHED, "yosinski": YOSINSKI, "olah": OLAH, "wider": WIDER}
 
 

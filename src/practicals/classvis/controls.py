@@ -1,6 +1,6 @@
-"""The sample profile's judge: a second small network, which no ascent uses.
+"""The sample profile's other small networks: judges, and what is climbed beside the first.
 
-It stands alone, so that a change of the study does not train it again.
+They stand alone, so that a change of the study does not train them again.
 """
 
 import torch
@@ -11,9 +11,9 @@ from ..networks import smallvgg, training
 
 
 def control(per_photo: int, epochs: int, seed: int) -> dict[str, torch.Tensor]:
-    """Return the state of a second small network: other start, other patches, other order.
+    """Return the state of another small network: other start, other patches, other order.
 
-    The sample profile's judge. ``per_photo`` counts training patches per photograph; its
+    ``per_photo`` counts training patches per photograph; its
     photographs are the first network's, of which there are no others.
     """
     (x, y, _), _ = pictures.patches(pictures.COLOUR, n_train=per_photo, n_test=1, seed=seed)
