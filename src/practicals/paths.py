@@ -58,14 +58,14 @@ def output_dir(profile: str) -> Path:
 
 
 def writing_dir(profile: str) -> Path:
-    """Return where a running notebook writes (environment: ``PRACTICALS_STAGING``).
+    """Return where a running notebook writes (environment: ``PROVENANCE_STAGING``).
 
     ``render`` names a folder of its own, whose content takes its place once the whole notebook
     has run. A session without it never writes over what is published.
     """
     interactive = root() / "build" / "interactive"
     free = interactive if profile == "full" else output_dir(profile)
-    return _named("PRACTICALS_STAGING") or free
+    return _named("PROVENANCE_STAGING") or free
 
 
 def figures_dir(profile: str) -> Path:

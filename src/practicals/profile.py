@@ -1,5 +1,6 @@
 """Profiles by name: the budgets of a run as published, and two smaller sizes."""
 
+import dataclasses
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,3 +81,10 @@ def budget(stem: str, of: Profile) -> Any:
         hint = paths.did_you_mean(stem, BUDGET_OF)
         raise ValueError(f"notebook {stem!r} has no budget in profile.BUDGET_OF.{hint}")
     return getattr(of, BUDGET_OF[stem])
+
+
+def of_notebook(stem: str, name: str) -> dict[str, Any]:
+    """Return what the notebook ``stem`` reads of a profile, for the hash of its code."""
+    values = dataclasses.asdict(get(name))
+    foreign = set(BUDGET_OF.values()) - {BUDGET_OF.get(stem)}
+    return {key: value for key, value in values.items() if key not in foreign}

@@ -10,17 +10,20 @@ import dataclasses
 import inspect
 import itertools
 import json
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from practicals import paths, profile
-from practicals.publish import claims, cleaning, numerals, times
+from practicals.publish import claims, numerals
+from provenance import project
 
 Ledgers = Mapping[str, Mapping[str, Any]]
 LACKING = r"\emph{\footnotesize not in this profile}"
 VERDICTS = {"better": "ours is better", "worse": "ours is worse", "other": "not comparable"}
 BETTER = ("higher", "lower", "")
+OPENING = re.compile(r"\*\*Time on two cores:\*\* *(.+?) *$", re.M)
 
 
 class BadComparison(ValueError):
@@ -143,11 +146,16 @@ def settings(name: str) -> str:
 
 
 def _announced(stem: str, name: str) -> str:
-    try:
-        nb = cleaning.read(paths.notebooks_dir() / f"{stem}.ipynb")
-    except (FileNotFoundError, cleaning.Unreadable):  # ``check`` names it
+    """Return how long a notebook's opening says that a first run of a profile takes, or a dash."""
+    text = (paths.notebooks_dir() / f"{stem}.ipynb").read_text(encoding="utf-8")
+    cells = (cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "markdown")
+    told = next(filter(None, (OPENING.search("".join(c["source"])) for c in cells)), None)
+    said = told and re.search(
+        rf"\b{name}(?: profile)? (.+?)(?=,| the first time|;|\.|$)", told.group(1)
+    )
+    if not said:
         return "–"
-    return times.first_run(nb, name)
+    return said[1] if re.search("minute|hour", said[1]) else f"{said[1]} minutes"
 
 
 def machines(ledgers: Ledgers, name: str) -> str:
@@ -173,8 +181,15 @@ def machines(ledgers: Ledgers, name: str) -> str:
     return tabular("@{}rlrlllrlrrrr@{}", header, rows, caption)
 
 
-def texts(name: str, ledgers: Ledgers) -> dict[str, str]:
-    """Return the appendix's files for a profile, name to LaTeX text."""
+def of_profile(name: str) -> dict[str, str]:
+    """Return the appendix's files for a profile, name to LaTeX text, from the ledgers at hand."""
+    ledgers: dict[str, dict[str, Any]] = {}
+    for stem in project.current().stems():
+        path = project.current().generated(name) / f"{stem}.json"
+        if path.exists():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            # A chapter that has moved to provenance hands over a list of claims.
+            ledgers |= {stem: found} if isinstance(found.get("claims"), dict) else {}
     return {
         "appendix-comparisons.tex": comparisons(ledgers),
         "appendix-claims.tex": main_claims(ledgers),

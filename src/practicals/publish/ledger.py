@@ -17,12 +17,13 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from practicals import figures, fingerprint, paths, profile, stats
+from practicals import figures, paths, profile, stats
 from practicals.paths import atomic_path
 from practicals.publish import claims, numerals, refusals
 from practicals.publish.picture import Picture
 from practicals.publish.refusals import LedgerError
 from practicals.publish.tables import Cell, Row, Table, with_published
+from provenance import chapter
 
 KEY = re.compile(r"[a-z0-9_]+")
 NAME = re.compile(r"[a-zA-Z0-9-]+")
@@ -37,7 +38,7 @@ FORMS = {
 
 def is_strict() -> bool:
     """Return whether a key may be recorded only once: while rendering, not while trying out."""
-    return bool(os.environ.get("PRACTICALS_STAGING"))
+    return bool(os.environ.get(chapter.STAGING))
 
 
 class Ledger:
@@ -179,8 +180,7 @@ class Ledger:
         return Picture(content, "gif", caption, alt)
 
     def _keep_figure(self, name: str, drawn: dict[str, bytes], caption: str, alt: str) -> None:
-        hashes = {file: sha256(content).hexdigest() for file, content in drawn.items()}
-        self.figures[name] = {"caption": caption, "alt": alt, "files": hashes}
+        self.figures[name] = {"caption": caption, "alt": alt, "files": sorted(drawn)}
         self._drawn |= drawn
 
     def claim(
@@ -228,17 +228,17 @@ class Ledger:
         generated, drawn = base / "report" / "generated", base / "figures"
         if self.claims:
             self.claims_table()
-        content = self._content(runtime.describe()) | {"models": _models(base)}
+        content = self._content(runtime.describe())
         files = {f"{self.stem}-{name}.tex": table.tex() for name, table in self.tables.items()}
         files[f"{self.stem}.tex"] = numerals.definitions(self.stem, self.values, list(self.claims))
+        written = {drawn / name: picture for name, picture in self._drawn.items()}
+        written |= {generated / name: text.encode() for name, text in files.items()}
+        hashes = {p.relative_to(base).as_posix(): _sha256(data) for p, data in written.items()}
+        content["manifest"] = hashes | chapter.kept_elsewhere(base)
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         # The JSON last: where it is new, so is all that it vouches for.
-        files[f"{self.stem}.json"] = (
-            json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        )
-        for name, picture in self._drawn.items():
-            _write(drawn / name, picture)
-        for name, text in files.items():
-            _write(generated / name, text.encode())
+        for path, data in (written | {generated / f"{self.stem}.json": text.encode()}).items():
+            _write(path, data)
         return base
 
     def _content(self, device: dict[str, str]) -> dict[str, Any]:
@@ -246,14 +246,11 @@ class Ledger:
             "stem": self.stem,
             "profile": self.profile.name,
             "seed": self.profile.seed,
-            "code": fingerprint.of_stem(self.stem, self.profile.name),
+            "code": chapter.code_of(self.stem, self.profile.name),
             "device": device,
             "values": self.values,
             "claims": {c.key: c.entry() for c in claims.corrected(self.claims.values())},
-            "tables": {
-                name: {"keys": table.keys(), "sha256": sha256(table.tex().encode()).hexdigest()}
-                for name, table in self.tables.items()
-            },
+            "tables": {name: {"keys": table.keys()} for name, table in self.tables.items()},
             "figures": self.figures,
         }
 
@@ -281,10 +278,8 @@ def published(stem: str) -> dict[str, Any]:
         return {}
 
 
-def _models(base: Path) -> dict[str, str]:
-    """Return the networks that a rendering keeps, name to sha256; its folder holds no others."""
-    files = sorted((base / "data" / "models").glob("[!.]*")) if is_strict() else []
-    return {path.name: sha256(path.read_bytes()).hexdigest() for path in files}
+def _sha256(data: bytes) -> str:
+    return sha256(data).hexdigest()
 
 
 def _write(path: Path, content: bytes) -> None:
