@@ -18,7 +18,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import nbformat
+import nbformat.v4
 
 from . import claims, codehash, project, report
 from .project import Project, ProvenanceError, sha256_of
@@ -26,12 +26,11 @@ from .project import Project, ProvenanceError, sha256_of
 STAMP = "provenance"
 ROOTS = "home|root|tmp|work|workspace|Users|mnt|media|opt|usr|var|private|srv|content|builds|github"
 ABSOLUTE = re.compile(rf"(?<![\w.])(?:/(?:{ROOTS})/|[A-Z]:\\+Users\\)[^\s'\"<>)]*")
-EXEMPT = re.compile(
-    r"\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|`[^`\n]*`|^#.*$|\[[^\]]*\]\([^)]*\)|<[^>]+>|<!--.*?-->",
-    re.S | re.M,
-)
-"""Formulas, code and settings, headings, links with what they cite: no measured numbers."""
-CITED = re.compile(r"\([^()]*\b(?:19|20)\d\d\b[^()]*\)|\bpublished\b[^.;]*[.;]", re.I)
+EXEMPT = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|`[^`\n]*`|^#[^\n]*$|<!--.*?-->", re.S | re.M)
+"""Formulas, code and settings, headings: no measured numbers."""
+CITED = re.compile(r"\b(?:19|20)\d\d\b|\bpublished\b", re.I)
+"""What makes a sentence one about somebody's result: a year, or the word."""
+SENTENCE = re.compile(r"(?<=[.!?:;])\s+|\n\n")
 NUMBER = re.compile(
     r"(?<![\w.])[−-]?\d+\.\d+(?![\w.]*\w)|(?<![\w.])\d+(?:\.\d+)?(?=[\s\u202f\u00a0]?%)"
 )
@@ -58,7 +57,10 @@ def shown_text(output: Any) -> str:
 def read(path: Path) -> nbformat.NotebookNode:
     """Read a notebook as it is; raise ProvenanceError for what is no valid notebook."""
     try:
-        nb = nbformat.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        nb = nbformat.v4.reads(path.read_text(encoding="utf-8"))
+        ids = [cell.get("id") for cell in nb.cells]
+        if len(set(ids)) < len(ids):  # nbformat would repair them
+            raise ValueError("two cells have the same id: python -m provenance.render --strip FILE")
         nbformat.validate(nb)
         return nb
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
@@ -171,10 +173,9 @@ def unseen_numbers(nb: nbformat.NotebookNode) -> Iterator[tuple[int, str]]:
     outputs = [o for c in nb.cells if c.cell_type == "code" for o in c.outputs]
     seen = {_plain(n) for o in outputs for n in re.findall(r"[−-]?[\d,]*\.?\d+", shown_text(o))}
     for number, cell in enumerate((c for c in nb.cells if c.cell_type == "markdown"), 1):
-        prose = CITED.sub(" ", EXEMPT.sub(" ", cell.source))
-        for found in NUMBER.findall(prose):
-            if _plain(found) not in seen:
-                yield number, found
+        for sentence in SENTENCE.split(EXEMPT.sub(" ", cell.source)):
+            found = [] if CITED.search(sentence) else NUMBER.findall(sentence)
+            yield from ((number, text) for text in found if _plain(text) not in seen)
 
 
 def _plain(number: str) -> str:
@@ -210,6 +211,8 @@ def _tracked(here: Project) -> Problems:
 
 def _orphans(here: Project, ledgers: dict[str, dict[str, Any]]) -> Problems:
     """Yield files beside the published ones that no chapter vouches for, hidden ones included."""
+    if set(here.stems()) - set(ledgers):  # who cannot be read may vouch for them
+        return
     known = {name for facts in ledgers.values() for name in facts["manifest"]}
     generated = f"{here.report}/generated"
     known |= {f"{generated}/{stem}.json" for stem in ledgers} | {f"{generated}/report.json"}
@@ -252,8 +255,9 @@ def problems() -> list[tuple[str, str, str]]:
         found += [(name, what, rerun()) for name, what in of_stem(stem, here.published)]
         found += [(f"{stem}.ipynb", what, remedy) for what, remedy in _of_notebook(path)]
         try:
-            ledgers[stem] = _facts(here.generated(here.published) / f"{stem}.json")
-            found += [(f"{stem}.json", *culprit) for culprit in _of_claims(ledgers[stem])]
+            facts = _facts(here.generated(here.published) / f"{stem}.json")
+            found += [(f"{stem}.json", *culprit) for culprit in _of_claims(facts)]
+            ledgers[stem] = facts
         except (ProvenanceError, KeyError, TypeError, ValueError) as error:
             found.append((f"{stem}.json", f"has another form than a chapter's: {error}", rerun()))
     others = [*_tracked(here), *_orphans(here, ledgers), *_of_report(here, ledgers)]

@@ -1,7 +1,7 @@
 """Run notebooks, strip what one machine leaves in them, and stamp them with hashes.
 
-``python -m provenance.render [STEM ...]`` runs all notebooks, or the named ones, under the profile
-of the environment's ``PROFILE``, where ``check`` would find them stale. The published profile writes
+``python -m provenance.render [STEM ...]`` runs all notebooks, or those named, under the profile of
+the environment: those that ``check`` would find stale. The published profile writes
 over ``notebooks/``, others below ``build/``; a run's files take their place only when the whole
 notebook has run. Ctrl-C ends the whole command.
 """
