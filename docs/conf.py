@@ -34,8 +34,6 @@ nb_merge_streams = True
 nb_output_stderr = "remove"
 nb_code_prompt_show = "Show the code"
 nb_code_prompt_hide = "Hide the code"
-# Source code and formulas in LaTeX, the rest as the notebook shows it.
-nb_mime_priority_overrides = [("html", "application/vnd.jupyter.widget-view+json", None)]
 myst_enable_extensions = ["amsmath", "colon_fence", "dollarmath"]
 myst_dmath_double_inline = True
 myst_heading_anchors = 3
@@ -45,6 +43,18 @@ autodoc2_packages = [
 ]
 autodoc2_output_dir = "api"
 autodoc2_hidden_objects = ["dunder", "inherited", "private", "undoc"]
+autodoc2_render_plugin = "pages.Renderer"
+autodoc2_index_template = """API reference
+=============
+
+What the notebooks import, from its docstrings.
+
+.. toctree::
+   :titlesonly:
+{% for package in top_level %}
+   {{ package }}
+{%- endfor %}
+"""
 autodoc2_docstring_parser_regexes = [(".*", "pages")]
 add_module_names = False
 python_use_unqualified_type_names = True
@@ -57,7 +67,8 @@ html_static_path = ["_static", str(MADE)]
 html_css_files = ["site.css"]
 html_js_files = [("site.js", {"defer": "defer"})]
 html_favicon = "_static/icon.svg"
-html_copy_source = html_show_sourcelink = html_show_sphinx = False
+html_sourcelink_suffix = ""
+html_show_sourcelink = html_show_sphinx = False
 html_theme_options = {"top_of_page_buttons": []}
 # SVG needs no font files, so that formulas show without a network and from a folder as well.
 mathjax_path = "vendor/mathjax/tex-svg.js"
@@ -80,14 +91,18 @@ def setup(app: Sphinx) -> None:
     shutil.copytree(EXPORTED, MADE / "models", ignore=shutil.ignore_patterns(".*"))
     facts = {"runtime": packed, "files": sorted(path.name for path in EXPORTED.glob("[!.]*"))}
     (MADE / "models" / "models.json").write_text(json.dumps(facts) + "\n")
-    app.connect("html-page-context", _accessible, priority=900)  # after the theme's own
+    app.connect("html-page-context", _finish, priority=900)  # after the theme's own
 
 
-def _accessible(app: Sphinx, name: str, template: str, context: dict, tree: object) -> None:
-    """Mend two attributes that Sphinx and MyST-NB write and screen readers stumble over."""
+def _finish(app: Sphinx, name: str, template: str, context: dict, tree: object) -> None:
+    """Offer a notebook's file, and mend two attributes over which screen readers stumble."""
     menu = context.get("furo_navigation_tree", "")
     context["furo_navigation_tree"] = menu.replace(
         'role="heading"', 'role="heading" aria-level="2"'
     )
-    if "body" in context:
-        context["body"] = context["body"].replace(' aria-label="Toggle hidden content"', "")
+    body = context.get("body", "").replace(' aria-label="Toggle hidden content"', "")
+    if name.startswith("notebooks/"):
+        file = f"../_sources/{name}.ipynb"
+        link = f'</h1>\n<p><a href="{file}" download>Download this notebook</a></p>'
+        body = body.replace("</h1>", link, 1)
+    context["body"] = body

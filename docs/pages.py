@@ -1,15 +1,19 @@
-"""How a committed notebook and a docstring are read for the site."""
+"""How committed notebooks, docstrings and modules become pages of the site."""
 
 import re
+from collections.abc import Iterator
 
 import nbformat
+from autodoc2.render.rst_ import RstRenderer
+from autodoc2.utils import ItemData
 from docutils import nodes
 from myst_parser.parsers.sphinx_ import MystParser
 from nbformat import NotebookNode
 
-MARKER = re.compile(r"^### (BEGIN|END) SOLUTION\n?", re.M)
+MARKER = re.compile(r"^ *### (BEGIN|END) SOLUTION\n?", re.M)
 PACKAGE = re.compile(r"\(\.\./src/practicals/(\w+)/?\)")
 CODE = re.compile(r"(``.+?``)", re.S)
+MODULE = re.compile(r"^   ((?:\w+\.)+(\w+))$")
 SPECIAL = re.compile(r"([\\*_\[\]<>$`#|~])")
 
 
@@ -44,3 +48,26 @@ class Parser(MystParser):
         parts = CODE.split(inputstring)
         plain = (p if i % 2 else SPECIAL.sub(r"\\\1", p) for i, p in enumerate(parts))
         super().parse("".join(plain), document)
+
+
+class Renderer(RstRenderer):
+    """The pages of modules: in alphabetical order, called by their own names in the menu."""
+
+    def get_children(
+        self, item: ItemData, types: set[str] | None = None, *, omit_hidden: bool = True
+    ) -> Iterator[ItemData]:
+        """Yield what an item holds; modules sorted, all else in the order of the source."""
+        found = list(super().get_children(item, types, omit_hidden=omit_hidden))
+        modules = item["type"] == "package" and types is not None
+        yield from sorted(found, key=lambda child: child["full_name"]) if modules else found
+
+    def render_package(self, item: ItemData) -> Iterator[str]:
+        """Yield a page's lines, with a plain title and short names in its list of modules."""
+        for line in super().render_package(item):
+            plain = item["full_name"] if line.startswith(":py:mod:") else line
+            yield MODULE.sub(r"   \2 <\1>", plain)
+
+    def render_data(self, item: ItemData) -> Iterator[str]:
+        """Yield a field's lines; one without a default has no value, where autodoc2 says None."""
+        bare = item.get("value") is None
+        yield from (x for x in super().render_data(item) if not (bare and ":value: None" in x))

@@ -148,21 +148,21 @@ def examples(nets: Sequence[nn.Module], seed: int = 0) -> np.ndarray:
 def digit_network(file: Path) -> DigitNetwork:
     """Return chapter 3's digit network with the weights in ``file``, in evaluation mode."""
     net = DigitNetwork()
-    net.load_state_dict(torch.load(file, weights_only=True))
+    net.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     return net.eval()
 
 
-def export(folder: Path, models: Path = MODELS) -> None:
-    """Write the files of both playgrounds to ``folder``; ``models`` holds the weights."""
+def export(folder: Path) -> None:
+    """Write the files of both playgrounds to ``folder``; raise OSError without weights."""
     names = ("adversarial-plain", "adversarial-robust")
-    nets = {name: digit_network(models / f"{name}.pt") for name in names}
+    nets = {name: digit_network(MODELS / f"{name}.pt") for name in names}
     asked = {"pixels": torch.rand(2, 1, SIDE, SIDE), "label": torch.tensor([3, 7])}
     for name, net in nets.items():
         write(with_gradient(net), asked, ("logits", "gradient"), folder / f"{name}.onnx")
     digits = examples(list(nets.values())).reshape(CLASSES, -1).tolist()
     with atomic_path(folder / "adversarial-digits.json") as partial:
         partial.write_text(json.dumps({"digits": digits}, separators=(",", ":")), encoding="utf-8")
-    generator, _ = kept.load_pair(models / f"{kept.NAME}.pt")
+    generator, _ = kept.load_pair(MODELS / f"{kept.NAME}.pt")
     asked = {"z": torch.zeros(2, generator.design.z), "digit": torch.tensor([3, 7])}
     write(generator, asked, ("pictures",), folder / f"{kept.NAME}.onnx")
 
