@@ -11,6 +11,7 @@ PY := $(VENV)/bin/python
 DONE := $(VENV)/.done
 SITE := $(VENV)/.site
 NPM := build/npm
+PLAYGROUND := build/playground/.done
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
@@ -92,18 +93,28 @@ site-packages:
 	@if ! command -v npm >/dev/null; then \
 	  echo "site: npm is missing, so formulas stay TeX and the playgrounds say why they cannot start."; \
 	  echo "site: Debian, Ubuntu: apt-get install npm"; \
-	elif ! cmp -s site/package-lock.json $(NPM)/.done; then \
+	elif ! cmp -s docs/package-lock.json $(NPM)/.done; then \
 	  echo "site: fetching what runs in the browser (MathJax, onnxruntime-web)"; \
-	  mkdir -p $(NPM); cp site/package.json site/package-lock.json $(NPM)/; \
+	  mkdir -p $(NPM); cp docs/package.json docs/package-lock.json $(NPM)/; \
 	  if npm ci --prefix $(NPM) --ignore-scripts --no-audit --no-fund --silent; \
-	  then cp site/package-lock.json $(NPM)/.done; \
+	  then cp docs/package-lock.json $(NPM)/.done; \
 	  else echo "site: npm ci failed (no network?): the site is built without its packages"; fi; \
 	fi
 
-site: $(SITE) site-packages ## the site: build/site/index.html, from what is committed; runs no notebook
-	@$(PY) -m practicals.publish.site
-	@# -a: pages depend on settings and styles, whose changes Sphinx does not see.
-	@$(PY) -m sphinx -a -W --keep-going -q -b html -d build/site-cache build/site-source build/site
+$(PLAYGROUND): tools/export_playground.py $(wildcard data/models/*.pt) $(SITE)
+	@echo "site: writing the playgrounds' networks for the browser"
+	@$(PY) tools/export_playground.py $(@D)
+	@touch $@
+
+# Sphinx reads a copy, so that what it and autodoc2 write does not lie beside what is written by hand.
+site: $(SITE) site-packages $(PLAYGROUND) ## the site: build/site/index.html, from what is committed; runs no notebook
+	@rm -rf build/site-source build/site-new
+	@mkdir -p build/site-source/data build/site-source/report
+	@cp -Rp docs/*.md docs/nbgrader_config.py docs/playground notebooks figures build/site-source/
+	@cp -p data/README.md build/site-source/data/
+	@cp -p report/report.pdf build/site-source/report/
+	@$(PY) -m sphinx -E -W --keep-going -q -b html -c docs -d build/site-cache build/site-source build/site-new
+	@rm -rf build/site && mv build/site-new build/site
 	@echo "site: build/site/index.html; playgrounds need a server: python3 -m http.server --directory build/site"
 
 site-check: site ## every page of the site in headless Chromium

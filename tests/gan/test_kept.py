@@ -1,4 +1,4 @@
-"""Kept networks draw what they drew; ONNX draws the same; bad files and wishes are refused."""
+"""Kept networks draw what they drew; bad files and wishes are refused."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from practicals.gan import kept
 from practicals.gan.__main__ import main
 from practicals.gan.networks import build
 from practicals.gan.study import Run
-from practicals.networks import onnx_file
 
 LIVELY = recipe(design={"condition": "both", "init": "torch"})
 
@@ -100,23 +99,3 @@ def test_without_a_kept_pair_the_command_says_what_to_run(tmp_path, monkeypatch,
     monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
     assert main(["sample", "--out", "a.png"]) == 1
     assert "PROFILE=full" in capsys.readouterr().err
-
-
-def test_onnx_draws_the_same_for_any_number(pair, tmp_path):
-    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not here")
-    if not kept.can_export():
-        pytest.skip("onnx and onnxscript are not here")
-    kept.export(pair[1], tmp_path / "g.onnx")
-    assert b"site-packages" not in (tmp_path / "g.onnx").read_bytes(), "a folder of this machine"
-    session = runtime.InferenceSession(str(tmp_path / "g.onnx"))
-    for n in (1, 7):
-        z, y = torch.randn(n, 5), torch.arange(n)
-        (found,) = session.run(None, {"z": z.numpy(), "digit": y.numpy()})
-        assert np.abs(found - pair[1](z, y).detach().numpy()).max() < 1e-5
-    assert not (tmp_path / "g.onnx.data").exists()
-
-
-def test_without_onnx_the_export_says_what_to_install(pair, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_file, "can_export", lambda: False)
-    with pytest.raises(ImportError, match=r"requirements-dev\.txt"):
-        kept.export(pair[1], tmp_path / "g.onnx")

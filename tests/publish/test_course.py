@@ -88,7 +88,7 @@ def course(tmp_path_factory):
     one each, as on the page.
     """
     folder, notebooks = tmp_path_factory.mktemp("course"), student.sources()
-    shutil.copyfile(paths.root() / "site" / "nbgrader_config.py", folder / "nbgrader_config.py")
+    shutil.copyfile(paths.root() / "docs" / "nbgrader_config.py", folder / "nbgrader_config.py")
     student.write(folder / "handout", notebooks)
     assignments = {EVERY: list(notebooks)} | {stem: [stem] for stem in (SMALL, *CHOSEN)}
     for assignment, stems in assignments.items():

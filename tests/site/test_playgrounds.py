@@ -5,17 +5,14 @@ import json
 import numpy as np
 import pytest
 import torch
+from tools.export_playground import MODELS, digit_network
 from torch.nn import functional as F
 
-from practicals import paths
-from practicals.adversarial.defence import DigitNetwork
 from practicals.gan import kept, style
-from practicals.gan.networks import Design, build
 
 pytestmark = pytest.mark.site
 CLOSE = 1e-3
 ATTACK, LATENT = "playground/attack.html", "playground/latent.html"
-GENERATOR = "gan-conditional.onnx"
 
 
 @pytest.fixture(autouse=True)
@@ -31,19 +28,6 @@ def ready(page, address, name):
     assert page.complaints == []
 
 
-def kept_network(name):
-    """Return the PyTorch network whose weights lie in a kept ONNX file."""
-    onnx = pytest.importorskip("onnx")
-    file = paths.root() / "data" / "models" / f"adversarial-{name}.onnx"
-    parts = {
-        part.name.removeprefix("net."): torch.from_numpy(onnx.numpy_helper.to_array(part).copy())
-        for part in onnx.load(file).graph.initializer
-    }
-    net = DigitNetwork()
-    net.load_state_dict({key: parts[key] for key in net.state_dict()})
-    return net.eval()
-
-
 def fgsm(net, pixels, label, eps):
     """Return logits before and after, and the changed picture, by autograd."""
     x = pixels.clone().requires_grad_()
@@ -56,7 +40,7 @@ def fgsm(net, pixels, label, eps):
 @pytest.mark.parametrize("name", ["plain", "robust"])
 def test_fgsm_is_pytorchs(name, page, address):
     ready(page, address, ATTACK)
-    net = kept_network(name)
+    net = digit_network(MODELS / f"adversarial-{name}.pt")
     asked = """async ([name, i, eps]) => {
       const p = window.playground, found = await p.fgsm(name, p.examples[i], i, eps);
       const {gradient} = await p.ask(name, p.examples[i], i);
@@ -108,35 +92,20 @@ def test_drawing_with_the_pointer_leaves_ink(page, address):
     assert ink.any(1).sum() >= 15 and ink.any(0).sum() <= 4
 
 
-@pytest.fixture(scope="module")
-def generator(tmp_path_factory):
-    """Return a generator and its ONNX file: the kept one, else one that was never trained."""
-    folder = paths.root() / "data" / "models"
-    if (folder / GENERATOR).is_file() and (folder / f"{kept.NAME}.pt").is_file():
-        return kept.load_pair(folder / f"{kept.NAME}.pt")[0], folder / GENERATOR
-    net = build(Design(condition="both", init="torch"), 3)[0].eval()
-    file = tmp_path_factory.mktemp("models") / GENERATOR
-    kept.export(net, file)
-    return net, file
-
-
 @pytest.fixture
-def latent(page, address, generator):
-    """Open the page with the generator in place, also where the published one is due."""
-    facts = json.dumps({"runtime": True, "files": [GENERATOR]})
-    page.route("**/models.json", lambda route: route.fulfill(body=facts))
-    page.route(f"**/{GENERATOR}", lambda route: route.fulfill(path=generator[1]))
+def latent(page, address):
     ready(page, address, LATENT)
     return page
 
 
-def test_drawn_digits_are_pytorchs(latent, generator):
+def test_drawn_digits_are_pytorchs(latent):
+    generator, _ = kept.load_pair(MODELS / f"{kept.NAME}.pt")
     z = torch.randn(4, 100, generator=torch.Generator().manual_seed(1))
     y = torch.tensor([0, 3, 9, 9])
     asked = "async ([z, y]) => [...await window.playground.draw(z, y)]"
     found = np.array(latent.evaluate(asked, [z.tolist(), y.tolist()]))
     with torch.no_grad():
-        expected = (generator[0](z, y).numpy().ravel() + 1) / 2
+        expected = (generator(z, y).numpy().ravel() + 1) / 2
     assert np.ptp(expected) > 0.05 and np.allclose(found, expected, atol=CLOSE)
 
 
@@ -200,4 +169,4 @@ def test_a_network_that_is_not_there_is_named(page, address):
     page.route("**/models.json", lambda route: route.fulfill(body=facts))
     page.goto(f"{address}/{LATENT}")
     page.wait_for_selector(".playground[data-state=stopped]")
-    assert GENERATOR in page.locator(".status").inner_text()
+    assert f"{kept.NAME}.onnx" in page.locator(".status").inner_text()

@@ -1,4 +1,4 @@
-"""The conditional networks of the full profile as small files, in PyTorch's form and in ONNX."""
+"""The conditional networks of the full profile as a small file."""
 
 import zipfile
 from collections.abc import Mapping
@@ -11,8 +11,6 @@ import torch
 from PIL import Image
 
 from .. import paths
-from ..networks import onnx_file
-from ..networks.onnx_file import can_export as can_export
 from ..paths import atomic_path
 from .networks import CLASSES, Design, Discriminator, Generator, build
 from .study import Run
@@ -84,15 +82,6 @@ def kept_pair() -> Path:
     if not found.is_file():
         raise ValueError(f"{found} is not there: run notebook 6 with PROFILE=full first")
     return found
-
-
-def export(net: Generator, file: Path) -> None:
-    """Write a conditional generator as ONNX: ``z`` (n, z) and ``digit`` (n,) to ``pictures``.
-
-    Any n will do. Raise ImportError, saying what to install, without the packages.
-    """
-    inputs = {"z": torch.zeros(2, net.design.z), "digit": torch.zeros(2, dtype=torch.long)}
-    onnx_file.export(net, inputs, ("pictures",), file, ("z", "y"))
 
 
 def make(net: Generator, digit: int | None, n: int, seed: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 // What scrolls sideways must be reachable with the keyboard, too.
 function reachable() {
-  for (const box of document.querySelectorAll("pre, .table-wrapper, .output pre, mjx-container[display], div.math")) {
+  for (const box of document.querySelectorAll("pre, .table-wrapper, .cell_output .text_html, .output pre, mjx-container[display], div.math")) {
     if (box.scrollWidth > box.clientWidth && !box.hasAttribute("tabindex")) box.tabIndex = 0;
   }
 }
