@@ -175,7 +175,7 @@ def test_spare_address_is_tried_second(server):
 
 
 def test_no_network(data):
-    with pytest.raises(MissingAsset, match=r"connection to 127\.0\.0\.1:9 failed"):
+    with pytest.raises(MissingAsset, match=r"127\.0\.0\.1:9/net\.pth: the connection failed"):
         fetch.locate("net.pth", registry(an_asset("http://127.0.0.1:9/net.pth")))
     assert left_in(data) == []
 
@@ -404,7 +404,7 @@ def test_the_first_of_several_files_at_hand_is_taken_and_damaged_ones_are_named(
 
 def test_unknown_name_suggests_the_nearest():
     for wrong, right in {"vgg61": "vgg16-397923af.pth", "15-scenes": "15-Scene"}.items():
-        with pytest.raises(ValueError, match=re.escape(right)):
+        with pytest.raises(ValueError, match=f"Did you mean {re.escape(repr(right))}"):
             fetch.locate(wrong)
 
 

@@ -27,7 +27,6 @@ from importlib import resources
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import pooch
 import requests
@@ -172,13 +171,10 @@ def _verdict(asset: Asset, path: Path, stamp: int, made_here: bool) -> str | Non
     if not asset.members:
         return file_problem(asset, path)
     # A member's name is its path in the folder.
-    bad = [m.name for m in asset.members if _member_problem(m, path / m.name)]
+    inside = ((member, path / member.name) for member in asset.members)
+    bad = [m.name for m, file in inside if not file.is_file() or file_problem(m, file)]
     few = f"{len(bad)} of {len(asset.members)} files are absent or altered, first "
     return few + bad[0] if bad else None
-
-
-def _member_problem(member: Asset, path: Path) -> str | None:
-    return file_problem(member, path) if path.is_file() else ABSENT
 
 
 def file_problem(asset: Asset, path: Path) -> str | None:
@@ -276,17 +272,17 @@ def tree_sha256(folder: Path, files: tuple[str, ...]) -> str:
     return digest.hexdigest()
 
 
-def is_offline() -> bool:
-    """Return whether the network is off limits (environment: ``PRACTICALS_OFFLINE``)."""
+def refuse_offline() -> None:
+    """Raise ``Refused`` where the user forbids downloads (environment: ``PRACTICALS_OFFLINE``)."""
     value = os.environ.get("PRACTICALS_OFFLINE", "")
-    answers = dict.fromkeys(("1", "true", "yes", "on"), True)
-    answers |= dict.fromkeys(("", "0", "false", "no", "off"), False)
-    if value.strip().lower() not in answers:
+    answer = value.strip().lower()
+    if answer in ("1", "true", "yes", "on"):
+        raise Refused("PRACTICALS_OFFLINE is set, so nothing is downloaded")
+    if answer not in ("", "0", "false", "no", "off"):
         raise ValueError(
             f"PRACTICALS_OFFLINE is {value!r}: expected 1, true, yes or on to forbid downloads, "
             "0, false, no, off or nothing to allow them"
         )
-    return answers[value.strip().lower()]
 
 
 class _Bounded:
@@ -323,20 +319,21 @@ class _Downloader(pooch.HTTPDownloader):
                 super().__call__(url, _Bounded(file, self.limit), None)
         except requests.HTTPError as error:
             if error.response.status_code < 500:
-                raise Refused(_reason(url, error)) from error
+                raise Refused(_reason(error)) from error
             raise
         with part.open("rb") as file:
             if WEB_PAGE.match(file.read(1 << 12)):
-                raise Refused(f"{url} serves a web page (HTML) in place of the file")
+                raise Refused("it serves a web page (HTML) in place of the file")
 
 
-def _reason(url: str, error: requests.RequestException) -> str:
+def _reason(error: Exception) -> str:
     """Return in words why an address gave nothing."""
     if isinstance(error, requests.HTTPError):
-        return f"{url} answers {error.response.status_code} {error.response.reason}"
-    cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
-    host, how = urlsplit(url).netloc, "was cut" if cut else "failed"
-    return f"the connection to {host} {how} ({type(error).__name__})"
+        return f"it answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.RequestException):
+        cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
+        return f"the connection {'was cut' if cut else 'failed'} ({type(error).__name__})"
+    return str(error)
 
 
 def fetch_file(
@@ -359,12 +356,9 @@ def fetch_file(
         check = processor or partial(_judge, asset)
         try:
             return Path(pup.fetch(asset.path, check, _Downloader(asset, not quiet)))
-        except Refused as error:
-            failures.append(str(error))
-        except requests.RequestException as error:
-            failures.append(_reason(url, error))
-        except ValueError as error:  # pooch's word for a wrong hash
-            failures.append(f"{url} serves another file: {error}")
+        # ValueError is pooch's word for a wrong hash.
+        except (Refused, requests.RequestException, ValueError) as error:
+            failures.append(f"{url}: {_reason(error)}")
     raise Refused("; then ".join(failures))
 
 
@@ -372,7 +366,7 @@ def _judge(asset: Asset, file: str, *_: Any) -> str:
     """Check a download as any other copy is checked (pooch knows whole hashes only)."""
     if wrong := file_problem(asset, Path(file)):
         Path(file).unlink()
-        raise Refused(f"{asset.url} serves another file: {wrong}")
+        raise Refused(f"it serves another file: {wrong}")
     return file
 
 
@@ -403,12 +397,6 @@ def download(asset: Asset, root: Path) -> Path:
                 (root / file.path).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(place, root / file.path)
     return root / asset.path
-
-
-def refuse_offline() -> None:
-    """Raise ``Refused`` where the user forbids downloads."""
-    if is_offline():
-        raise Refused("PRACTICALS_OFFLINE is set, so nothing is downloaded")
 
 
 @contextmanager
@@ -512,16 +500,12 @@ def explain(asset: Asset, reason: str) -> str:
 
 
 def _resolve(name: str, registry: Registry | None) -> Asset:
-    """Return the asset of that name; raise ``ValueError`` with the nearest names otherwise."""
-    registry = load() if registry is None else registry
-    if name in registry:
-        return registry[name]
-    # Whole names and their first words both count: "vgg61" means "vgg16-397923af.pth".
-    words = {re.split(r"[-_.]", known)[0].lower(): known for known in reversed([*registry])}
-    words |= {known.lower(): known for known in registry}
-    near = paths.nearest(name.lower(), words)
-    hint = repr(words[near]) if near else f"one of {', '.join(registry)}"
-    raise ValueError(f"no asset is called {name!r}; did you mean {hint}?")
+    """Return the asset of that name; raise ``ValueError`` with the nearest name otherwise."""
+    known = load() if registry is None else registry
+    if name not in known:
+        hint = paths.did_you_mean(name, known, cutoff=0.3)
+        raise ValueError(f"no asset is called {name!r}.{hint} There is {', '.join(known)}.")
+    return known[name]
 
 
 def _places() -> Iterator[tuple[str, Path]]:

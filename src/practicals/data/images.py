@@ -92,17 +92,6 @@ def squash(image: Image.Image, size: int) -> Image.Image:
     return image.resize((size, size), Image.Resampling.BILINEAR)
 
 
-def views(size: int, large: int) -> dict[str, Callable[[Image.Image], Image.Image]]:
-    """Return the ways to show a picture to a network: the crop, the whole, its mirror, larger."""
-    mirror = ImageOps.mirror
-    return {
-        "crop": lambda image: centre_crop(image, size),
-        "whole": lambda image: squash(image, size),
-        "mirror": lambda image: squash(mirror(image), size),
-        "large": lambda image: squash(image, large),
-    }
-
-
 def to_tensor(image: Image.Image) -> torch.Tensor:
     """Return a picture as a uint8 tensor of shape (3, H, W)."""
     return torch.from_numpy(np.array(image)).permute(2, 0, 1)
