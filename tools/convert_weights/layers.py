@@ -91,7 +91,7 @@ def _channels_last(key: str, shape: tuple[int, ...]) -> Part:
 
 def googlenet_layout() -> Layout:
     """Return GoogLeNet's 116 files: a filter and a bias for each of Caffe's layers."""
-    layout = {}
+    layout: Layout = {}
     for key, shape in _shapes(GoogLeNet).items():
         layer, kind = key.rsplit(".", 1)
         module, _, branch = layer.partition(".")
@@ -107,7 +107,7 @@ def _inception_name(layer: str) -> str:
         block, tower, step = "", "", INCEPTION_STEM.index(layer)
     else:
         module, path = layer.split(".")
-        branch, number = re.fullmatch(r"(\w+?)(?:_(\d))?", path).groups()
+        branch, number = re.findall(r"^(\w+?)(?:_(\d))?$", path)[0]
         at = INCEPTION_BLOCKS.index(module)
         block = f"mixed_{at}_" if at else "mixed_"
         tower = TOWERS_OF.get(module, TOWERS)[branch]
@@ -117,7 +117,7 @@ def _inception_name(layer: str) -> str:
 
 def inception_layout() -> Layout:
     """Return the files of Inception v3's trunk: weights and folded bias of each convolution."""
-    layout = {}
+    layout: Layout = {}
     for key, shape in _shapes(Trunk).items():
         if key.endswith(".conv.weight"):
             layer = key.removesuffix(".conv.weight")
@@ -129,7 +129,8 @@ def inception_layout() -> Layout:
 
 def vgg16_layout() -> Layout:
     """Return the files of VGG16's first three blocks: each a kernel (kh, kw, in, out), a bias."""
-    shapes, layout = _shapes(vgg16), {}
+    shapes = _shapes(vgg16)
+    layout: Layout = {}
     for number, place in enumerate(VGG_LAYERS, 1):
         key = f"features.{place}.weight"
         out, before, height, width = shapes[key]
@@ -160,7 +161,8 @@ def _with_batch_norms(state: State) -> State:
 
 def _with_torchvision_input(state: State) -> State:
     """Return VGG16's weights with its first convolution for torchvision's normalisation."""
-    folded = fold_caffe_input(*(state[key] for key in VGG_FIRST), VGG_MEAN_BGR)
+    weight, bias = (state[key] for key in VGG_FIRST)
+    folded = fold_caffe_input(weight, bias, VGG_MEAN_BGR)
     return state | dict(zip(VGG_FIRST, folded, strict=True))
 
 

@@ -318,7 +318,7 @@ class _Downloader(pooch.HTTPDownloader):
             with part.open("wb") as file:
                 super().__call__(url, _Bounded(file, self.limit), None)
         except requests.HTTPError as error:
-            if error.response.status_code < 500:
+            if error.response is not None and error.response.status_code < 500:
                 raise Refused(_reason(error)) from error
             raise
         with part.open("rb") as file:
@@ -328,7 +328,7 @@ class _Downloader(pooch.HTTPDownloader):
 
 def _reason(error: Exception) -> str:
     """Return in words why an address gave nothing."""
-    if isinstance(error, requests.HTTPError):
+    if isinstance(error, requests.HTTPError) and error.response is not None:
         return f"it answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.RequestException):
         cut = isinstance(error, requests.exceptions.ChunkedEncodingError)
@@ -448,23 +448,24 @@ def _unpack(asset: Asset, archive: Path, folder: Path) -> None:
         label, image = re.sub("[^a-z]", "", path.parent.name.lower()), path.name.lower()
         options = (label, image), (re.sub("^(cal|mit|par)", "", label), image)
         name = next((place[option] for option in options if option in place), None)
-        if name is None or opened is None:
+        source = opened() if name and opened else None
+        if name is None or source is None:
             continue
         left -= count
         if left < 0:
             raise Refused(f"the archive unpacks to more than {2 * asset.bytes:,} bytes")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        with opened() as source, (folder / name).open("wb") as out:
+        with source, (folder / name).open("wb") as out:
             shutil.copyfileobj(source, out)
 
 
-def _members(archive: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes]] | None]]:
+def _members(archive: Path) -> Iterator[tuple[str, int, Callable[[], IO[bytes] | None] | None]]:
     """Yield name, size and, for a plain file, how to open it, of all that is in a zip or a tar."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as bundle:
             for info in bundle.infolist():
-                plain = None if info.is_dir() else partial(bundle.open, info)
-                yield info.filename, info.file_size, plain
+                opened = None if info.is_dir() else partial(bundle.open, info)
+                yield info.filename, info.file_size, opened
     else:
         with tarfile.open(archive) as bundle:
             for member in bundle:
