@@ -122,7 +122,7 @@ site-check: site ## every page of the site in headless Chromium
 
 data: $(DONE) ## download the data of the full profile; NETS=vgg16 adds VGG16 (528 MB)
 	@$(PY) -m practicals.data.fetch fetch $(if $(NETS),--nets "$(NETS)")
-	@$(PY) -m practicals.networks fetch
+	@$(PY) -m tools.convert_weights fetch
 
 JUNK = build .pytest_cache .ruff_cache $(wildcard report/*.aux report/*.log report/*.out report/*.toc \
   report/*.bbl report/*.blg report/*.fls report/*.fdb_latexmk)

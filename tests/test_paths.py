@@ -114,14 +114,75 @@ def root(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("variable", ["PRACTICALS_DATA", "DATA_MIRROR"])
+WAYS = {"PRACTICALS_DATA": paths.data_dir, "DATA_MIRROR": paths.mirror_dir}
+
+
+@pytest.mark.parametrize("variable", WAYS)
 def test_a_relative_folder_starts_at_the_root_wherever_one_stands(root, monkeypatch, variable):
     (root / "elsewhere").mkdir()
     (root / "notebooks").mkdir()
     monkeypatch.chdir(root / "notebooks")
     monkeypatch.setenv(variable, "elsewhere")
-    found = paths.data_dir() if variable == "PRACTICALS_DATA" else paths.mirror_dir()
-    assert found == root / "elsewhere"
+    assert WAYS[variable]() == root / "elsewhere"
+
+
+@pytest.mark.parametrize("variable", [*WAYS, "PRACTICALS_ROOT"])
+def test_a_home_is_expanded(root, monkeypatch, variable):
+    """``DATA_MIRROR='~/x'``: quoted, the shell leaves the sign as it is."""
+    home = root / "home"
+    (home / "x").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    monkeypatch.setenv(variable, "~/x")
+    assert (WAYS | {"PRACTICALS_ROOT": paths.root})[variable]() == home / "x"
+    monkeypatch.setenv(variable, "~nobody-of-that-name/x")
+    with pytest.raises(ValueError, match=f"{variable} is '~nobody-of-that-name/x'"):
+        (WAYS | {"PRACTICALS_ROOT": paths.root})[variable]()
+
+
+def checkout(folder, name="practicals"):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pyproject.toml").write_text(f'[project]\nname = "{name}"\n')
+    return folder
+
+
+def test_the_root_is_the_checkout_above_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv("PRACTICALS_ROOT", raising=False)
+    monkeypatch.delenv("PRACTICALS_DATA", raising=False)
+    # A student's own project may lie inside.
+    inner = checkout(checkout(tmp_path / "repository") / "build/inner", "another")
+    monkeypatch.chdir(inner)
+    assert paths.root() == tmp_path / "repository"
+    assert paths.data_dir() == tmp_path / "repository/data"
+
+
+def test_elsewhere_the_root_is_the_checkout_of_the_module(tmp_path, monkeypatch):
+    monkeypatch.delenv("PRACTICALS_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert (paths.root() / "src/practicals/paths.py").samefile(paths.__file__)
+
+
+def test_installed_without_a_checkout_the_error_says_what_to_do(tmp_path, monkeypatch):
+    """As with ``pip install .``: the module lies in site-packages, above which is no checkout."""
+    installed = tmp_path / "lib/python3.12/site-packages/practicals/paths.py"
+    monkeypatch.setattr(paths, "__file__", str(installed))
+    monkeypatch.delenv("PRACTICALS_ROOT", raising=False)
+    monkeypatch.delenv("PRACTICALS_DATA", raising=False)
+    (tmp_path / "home").mkdir()
+    monkeypatch.chdir(tmp_path / "home")
+    with pytest.raises(paths.NoCheckout, match="start in the repository, or let PRACTICALS_ROOT"):
+        paths.data_dir()
+    monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path / "data"))
+    assert paths.data_dir() == tmp_path / "data"
+    (checkout(tmp_path / "repository") / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "repository/notebooks")
+    assert paths.root() == tmp_path / "repository"
+
+
+def test_a_root_that_is_no_folder_is_named(root, monkeypatch):
+    monkeypatch.setenv("PRACTICALS_ROOT", str(root / "gone"))
+    with pytest.raises(ValueError, match=r"PRACTICALS_ROOT names .*gone, which is no folder"):
+        paths.root()
 
 
 def test_a_mirror_that_is_not_there_is_named(root, monkeypatch):

@@ -25,14 +25,11 @@ NOT_HASHED = frozenset(
         "paths",
         "jobs",
         "entries",
-        "data.registry",
         "data.fetch",
-        "data.download",
-        "data.layouts",
     }
 )
-# Which files a data set consists of: the lists that ``data.registry`` reads, but for the addresses.
-LISTS = "data/registry/*.txt"
+# Which files a data set consists of: the lists that ``data.fetch`` reads, but for the addresses.
+LISTS = "data/*.txt"
 SKIPPED_FIELDS = ("ctx", "kind", "type_comment", "type_ignores")
 
 

@@ -2,11 +2,13 @@
 
 import difflib
 import os
+import re
 import shutil
 import time
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from glob import escape
 from pathlib import Path
 from uuid import uuid4
@@ -15,10 +17,49 @@ OLD_S = 24 * 3600
 """Age at which what a killed run left behind is removed."""
 
 
+class NoCheckout(FileNotFoundError):
+    """The repository's files are nowhere to be found; the message says how to name their place."""
+
+
 def root() -> Path:
-    """Return the repository's root (environment: ``PRACTICALS_ROOT``)."""
-    override = os.environ.get("PRACTICALS_ROOT")
-    return Path(override).resolve() if override else Path(__file__).resolve().parents[2]
+    """Return the repository's root (environment: ``PRACTICALS_ROOT``).
+
+    Without the variable: the checkout that the working folder lies in, else the one that this
+    module lies in; installed without ``-e`` it lies in none. Raises ``NoCheckout`` where there is
+    neither, ``ValueError`` where the variable names no folder.
+    """
+    override = _outside("PRACTICALS_ROOT")
+    if override is None:
+        found = _checkout(Path.cwd()) or _checkout(Path(__file__).resolve().parent)
+        if found is None:
+            raise NoCheckout(
+                f"no checkout of the project at or above {Path.cwd()}: start in the repository, or "
+                "let PRACTICALS_ROOT name its folder"
+            )
+        return found
+    if not override.is_dir():
+        raise ValueError(f"PRACTICALS_ROOT names {override}, which is no folder: give the checkout")
+    return override.resolve()
+
+
+@cache
+def _checkout(start: Path) -> Path | None:
+    """Return the nearest folder at or above ``start`` whose pyproject.toml is the project's."""
+    for folder in (start, *start.parents):
+        with suppress(OSError, UnicodeDecodeError):
+            text = (folder / "pyproject.toml").read_text(encoding="utf-8")
+            if re.search(r"^name\s*=\s*[\"']practicals[\"']", text, re.M):
+                return folder
+    return None
+
+
+def _outside(variable: str) -> Path | None:
+    """Return the path in an environment variable, ``~`` expanded, or None where it is empty."""
+    value = os.environ.get(variable)
+    try:
+        return Path(value).expanduser() if value else None
+    except RuntimeError as error:
+        raise ValueError(f"{variable} is {value!r}: {error} Write the whole path.") from None
 
 
 def _named(variable: str) -> Path | None:
@@ -26,8 +67,10 @@ def _named(variable: str) -> Path | None:
 
     A kernel's working folder is ``notebooks/``, so the working folder must not decide.
     """
-    value = os.environ.get(variable)
-    return (root() / value).resolve() if value else None
+    path = _outside(variable)
+    if path is None or path.is_absolute():
+        return path and path.resolve()
+    return (root() / path).resolve()
 
 
 def data_dir() -> Path:

@@ -72,8 +72,8 @@ def test_postscript_is_refused_and_starts_no_program(tmp_path, monkeypatch, name
     assert not started
 
 
-def test_every_suffix_that_is_looked_for_can_be_read(tmp_path):
-    for suffix in images.SUFFIXES:
+def test_every_usual_format_can_be_read(tmp_path):
+    for suffix in ".jpg .jpeg .png .bmp .gif .webp .tif .tiff .ppm".split():
         path = saved(tmp_path, Image.new("RGB", (8, 8), "red"), f"red{suffix}")
         assert np.asarray(images.read(path))[4, 4, 0] > 250, suffix
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from practicals.data import fetch, pictures, registry
+from practicals.data import fetch, pictures
 
 needs = lambda name: pytest.mark.skipif(  # noqa: E731
     not fetch.available(name), reason=f"needs {name} (make data, or DATA_MIRROR)"
@@ -14,30 +14,6 @@ needs = lambda name: pytest.mark.skipif(  # noqa: E731
 def picture(path, value=0):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("L", (8, 8), value).save(path)
-
-
-def test_folder_with_other_files_gives_the_pictures_only(tmp_path):
-    picture(tmp_path / "b" / "1.png")
-    picture(tmp_path / "a" / "2.JPG")
-    (tmp_path / "a" / "notes.txt").write_text("x")
-    (tmp_path / "a" / ".DS_Store").write_text("x")
-    (tmp_path / "readme.md").write_text("x")
-    with pytest.warns(UserWarning, match="passed over 1"):
-        found = pictures.from_folder(tmp_path)
-    assert found.classes == ("a", "b") and found.y.tolist() == [0, 1]
-    assert [path.name for path in found.images] == ["2.JPG", "1.png"]
-
-
-def test_empty_class_folder_is_named(tmp_path):
-    picture(tmp_path / "full" / "1.png")
-    (tmp_path / "hollow").mkdir()
-    with pytest.raises(ValueError, match="hollow holds no pictures"):
-        pictures.from_folder(tmp_path)
-
-
-def test_folder_without_classes_is_explained(tmp_path):
-    with pytest.raises(ValueError, match="no class folders"):
-        pictures.from_folder(tmp_path)
 
 
 def test_duplicates_are_found_by_content():
@@ -86,7 +62,7 @@ def data(tmp_path, monkeypatch):
 
 
 def test_only_the_scenes_of_the_split_are_read(data):
-    names = registry.scene15_files()
+    names = fetch.scene15_files()
     train, test = pictures.scene15()
     found = [p.relative_to(data / "15-Scene").as_posix() for p in [*train.images, *test.images]]
     assert sorted(found) == sorted(names) and len(found) == 4485
@@ -97,7 +73,7 @@ def test_only_the_scenes_of_the_split_are_read(data):
 
 
 def test_only_the_samples_of_the_registry_are_read(data):
-    listed = {m.name for m in registry.load()["imagenet-samples"].members}
+    listed = {m.name for m in fetch.load()["imagenet-samples"].members}
     samples = pictures.imagenet_samples()
     assert {path.name for path in samples.images} == listed
     assert list(samples.images) == sorted(samples.images) and len(set(samples.y)) == len(samples)

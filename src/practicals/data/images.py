@@ -11,7 +11,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torchvision.models._meta import _IMAGENET_CATEGORIES
 
 CLASS_NAMES: tuple[str, ...] = tuple(_IMAGENET_CATEGORIES)
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"})
 # Left to itself Pillow goes by content, and would start Ghostscript for a PostScript file.
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 TOPS = {"I": 65535, "F": 1.0}
@@ -56,12 +55,13 @@ def read(source: Source) -> Image.Image:
     """
     if isinstance(source, np.ndarray):
         return _to_rgb(_from_array(source))
+    if not Path(source).is_file():  # a named pipe would block for ever
+        absent = "is no file" if Path(source).exists() else "is not there"
+        raise ImageError(f"no such picture: {source} {absent}")
     try:
         with Image.open(source, formats=FORMATS) as image:
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
-    except FileNotFoundError:
-        raise ImageError(f"no such picture: {source}") from None
     except (ImageError, Image.DecompressionBombError) as error:
         raise ImageError(f"cannot read {source}: {error}") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as error:
@@ -90,17 +90,6 @@ def resize_shorter(image: Image.Image, side: int) -> Image.Image:
 def squash(image: Image.Image, size: int) -> Image.Image:
     """Resize the whole picture to a square of ``size`` pixels; proportions change."""
     return image.resize((size, size), Image.Resampling.BILINEAR)
-
-
-def views(size: int, large: int) -> dict[str, Callable[[Image.Image], Image.Image]]:
-    """Return the ways to show a picture to a network: the crop, the whole, its mirror, larger."""
-    mirror = ImageOps.mirror
-    return {
-        "crop": lambda image: centre_crop(image, size),
-        "whole": lambda image: squash(image, size),
-        "mirror": lambda image: squash(mirror(image), size),
-        "large": lambda image: squash(image, large),
-    }
 
 
 def to_tensor(image: Image.Image) -> torch.Tensor:

@@ -1,11 +1,10 @@
-"""Sets of labelled pictures: 15-Scene, the ImageNet samples, any folder, the sample patches.
+"""Sets of labelled pictures: 15-Scene, the ImageNet samples, the sample patches.
 
 The sample profile's patches are cut from photographs that come inside scikit-learn and
 scikit-image. Training patches come from the left part of each photograph and test patches from the
 right, so no pixel is in both.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +16,8 @@ import skimage
 import sklearn
 from PIL import Image
 
-from . import fetch, registry
-from .images import CLASS_NAMES, SUFFIXES, Source
+from . import fetch
+from .images import CLASS_NAMES, Source
 
 COLOUR = (
     "astronaut.png",
@@ -126,35 +125,6 @@ class ImageSet:
         return ImageSet([*self.images, *other.images], np.r_[self.y, other.y], self.classes)
 
 
-def from_folder(root: Path) -> ImageSet:
-    """Read ``root/<class>/<picture>``; files that are no pictures are passed over with a warning.
-
-    Raise ValueError for a folder without classes or a class without pictures.
-    """
-    root = Path(root)
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not folders:
-        raise ValueError(f"{root} has no class folders: expected <class>/<picture> in it")
-    images: list[Path] = []
-    y: list[int] = []
-    for label, folder in enumerate(folders):
-        found = _pictures(folder)
-        if not found:
-            raise ValueError(f"class folder {folder} holds no pictures: fill it or remove it")
-        images += found
-        y += [label] * len(found)
-    return ImageSet(images, np.array(y), tuple(p.name for p in folders))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    found = [p for p in entries if p.is_file() and p.suffix.lower() in SUFFIXES]
-    if len(found) < len(entries):
-        others = len(entries) - len(found)
-        warnings.warn(f"{folder}: passed over {others} entries that are no pictures", stacklevel=3)
-    return found
-
-
 def scene15() -> tuple[ImageSet, ImageSet]:
     """Return the official training (1,500) and test (2,985) split of 15-Scene (Lazebnik 2006).
 
@@ -165,7 +135,7 @@ def scene15() -> tuple[ImageSet, ImageSet]:
 
 
 def _split(root: Path, part: str) -> ImageSet:
-    names = [name for name in registry.scene15_files() if name.startswith(f"{part}/")]
+    names = [name for name in fetch.scene15_files() if name.startswith(f"{part}/")]
     labels = [name.split("/")[1] for name in names]
     classes, y = np.unique(labels, return_inverse=True)
     return ImageSet([root / name for name in names], y, tuple(map(str, classes)))
@@ -186,8 +156,8 @@ def _patch_set(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...]) -> ImageS
 def imagenet_samples() -> ImageSet:
     """Return the ImageNet sample pictures, one per class present, with their class indices."""
     root = fetch.locate("imagenet-samples")
-    index = {wordnet: i for i, wordnet in enumerate(registry.lines("wordnet_ids.txt"))}
-    members = registry.load()["imagenet-samples"].members
+    index = {wordnet: i for i, wordnet in enumerate(fetch.lines("wordnet_ids.txt"))}
+    members = fetch.load()["imagenet-samples"].members
     images = sorted(root / member.name for member in members)
     y = np.array([index[path.name.split("_")[0]] for path in images])
     return ImageSet(images, y, CLASS_NAMES)

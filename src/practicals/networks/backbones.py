@@ -10,7 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from ..data import fetch
 from ..runtime import device, fastest_dtype
-from . import deep_compression, googlenet, inception, smallvgg
+from . import googlenet, inception, packed, smallvgg
 from .zoo import NETWORKS, Network, Steps, nearest
 
 State = dict[str, torch.Tensor]
@@ -145,8 +145,8 @@ def _state(name: str) -> tuple[State, str]:
         return smallvgg.trained_state(), "trained here on photographs"
     path = fetch.locate_first(files)
     file = path.name
-    if file.endswith(".net"):
-        return deep_compression.load(path), file
+    if file == packed.PACKED:
+        return packed.load(path), packed.DECODED
     state = torch.load(path, map_location="cpu", weights_only=True)
     state = {key: value.float() for key, value in state.items()}
     return googlenet.from_caffe(state) if name == "googlenet" else state, file

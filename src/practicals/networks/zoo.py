@@ -12,7 +12,7 @@ from torchvision import models
 
 from ..data.images import IMAGENET_MEAN, IMAGENET_STD
 from ..paths import did_you_mean
-from . import googlenet, inception, smallvgg
+from . import googlenet, inception, packed, smallvgg
 
 Steps = OrderedDict[str, nn.Module]
 
@@ -110,7 +110,7 @@ NETWORKS: dict[str, Network] = {
         stages=("pool1", *(f"fire{i}" for i in range(2, 10)), "pool10"),
         cut="pool8",
         grad_cam="fire9",
-        weights=("squeezenet1_0-b66bff10.pth", "compressed_SqueezeNet.net"),
+        weights=("squeezenet1_0-b66bff10.pth", packed.DECODED, packed.PACKED),
     ),
     "mobilenet_v2": Network(
         title="MobileNetV2",

@@ -1,18 +1,25 @@
 """Decode SqueezeNet 1.0 from its Deep Compression file (Han, Mao & Dally, ICLR 2016).
 
 The file prunes, quantises and packs every layer: per layer a codebook of 256 values, the biases,
-one 8-bit code per stored entry and the 4-bit gap to the entry before it.
+one 8-bit code per stored entry and the 4-bit gap to the entry before it. It is decoded once, into
+the data folder. The decoder is in the package since a first load must not need a second command;
+``tools/convert_weights`` calls the same.
 """
 
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import torch
 from torchvision.models import squeezenet1_0
 
+from ..data import fetch
 from ..data.images import IMAGENET_MEAN, IMAGENET_STD
+from ..paths import atomic_path, data_dir
 
+PACKED, DECODED = "compressed_SqueezeNet.net", "squeezenet1_0-packed.pth"
+"""The published file, and what becomes of it, by their names in the registry."""
 CODEBOOK = 256
 CAFFE_MEAN_BGR = (104.0, 117.0, 123.0)
 
@@ -117,5 +124,14 @@ def decode(data: bytes) -> dict[str, torch.Tensor]:
 
 
 def load(path: Path) -> dict[str, torch.Tensor]:
-    """Decode the published file at ``path``; see ``decode``."""
-    return decode(Path(path).read_bytes())
+    """Decode the published file at ``path`` and keep the result in the data folder as ``DECODED``.
+
+    Raise DecodeError as ``decode`` does, and where the result is not the network that was measured.
+    """
+    asset, state = fetch.load()[DECODED], decode(Path(path).read_bytes())
+    if wrong := fetch.state_problem(asset, state):
+        raise DecodeError(f"{path} is not the SqueezeNet that was measured: {wrong}")
+    # A data folder that cannot be written costs a tenth of a second at the next load, no more.
+    with suppress(OSError), atomic_path(data_dir() / asset.path) as part, part.open("wb") as file:
+        torch.save(state, file)
+    return state

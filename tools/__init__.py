@@ -1,0 +1,1 @@
+"""What a maintainer runs once, and what ``make data`` runs; no part of the package."""
