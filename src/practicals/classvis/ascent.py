@@ -55,7 +55,7 @@ def l2(x: torch.Tensor, weight: float = 1e-3) -> torch.Tensor:
     return weight * 3 * USUAL**2 * (standardised(x) ** 2).flatten(1).mean(1)
 
 
-def in_range(step: int, z: torch.Tensor) -> torch.Tensor:
+def in_range(_step: int, z: torch.Tensor) -> torch.Tensor:
     """Return standardised pixels cut to what black and white allow."""
     black, white = (standardised(torch.full((1, 3, 1, 1), end)).to(z) for end in (0.0, 1.0))
     return torch.minimum(torch.maximum(z, black), white)
@@ -66,7 +66,7 @@ def blur_every(step: int, z: torch.Tensor, every: int = 10, sigma: float = 0.5) 
     return blur(z, sigma) if step % every == 0 else z
 
 
-def drop_small(step: int, z: torch.Tensor, share: float = 0.5) -> torch.Tensor:
+def drop_small(_step: int, z: torch.Tensor, share: float = 0.5) -> torch.Tensor:
     """Return the pixels with the ``share`` of positions nearest to the mean colour set to it."""
     norms = z.norm(dim=1, keepdim=True)
     limit = norms.flatten(1).quantile(share, dim=1).view(-1, 1, 1, 1)

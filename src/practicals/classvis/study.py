@@ -15,13 +15,13 @@ from ..data import images, pictures
 from ..networks import backbones, smallvgg
 from ..networks.backbones import Backbone
 from ..networks.gradients import input_gradient
+from ..networks.parts import Found, joined
 from . import ascent, controls, scores
 from .ascent import Recipe
 from .objectives import Score
 from .rectifiers import unrectified
 from .together import Together
 
-Found = dict[str, np.ndarray]
 CONTROLS = {"judge": "small VGG, second seed", "another": "small VGG, third seed"}
 """The judges of the sample profile, by name."""
 NAMED = ("wombat", "bee eater", "snail", "hay")
@@ -147,13 +147,6 @@ AXIS = {"values": 1, "frames": 1}
 """Along which axis the pictures of a kept array lie; 0 for the others."""
 
 
-def joined(parts: Sequence[Found]) -> Found:
-    """Return the arrays of several batches of pictures one after another."""
-    return {
-        key: np.concatenate([part[key] for part in parts], AXIS.get(key, 0)) for key in parts[0]
-    }
-
-
 def climbed(
     net: Backbone | Together,
     recipes: Mapping[str, Recipe],
@@ -179,7 +172,7 @@ def climbed(
     ]
     found = jobs.run(climb, settings, (net,), label=label or net.title)
     each = len(cases.seeds)
-    batches = [joined(found[i : i + each]) for i in range(0, len(found), each)]
+    batches = [joined(found[i : i + each], AXIS) for i in range(0, len(found), each)]
     return {name: batches[unique.index(recipe)] for name, recipe in recipes.items()}
 
 
