@@ -1,4 +1,4 @@
-"""Labelled sets: folders as users have them, the sample patches, the official split."""
+"""Labelled sets: the sample patches, the official split."""
 
 import numpy as np
 import pytest
@@ -11,33 +11,9 @@ needs = lambda name: pytest.mark.skipif(  # noqa: E731
 )
 
 
-def picture(path, value=0):
+def picture(path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (8, 8), value).save(path)
-
-
-def test_folder_with_other_files_gives_the_pictures_only(tmp_path):
-    picture(tmp_path / "b" / "1.png")
-    picture(tmp_path / "a" / "2.JPG")
-    (tmp_path / "a" / "notes.txt").write_text("x")
-    (tmp_path / "a" / ".DS_Store").write_text("x")
-    (tmp_path / "readme.md").write_text("x")
-    with pytest.warns(UserWarning, match="passed over 1"):
-        found = pictures.from_folder(tmp_path)
-    assert found.classes == ("a", "b") and found.y.tolist() == [0, 1]
-    assert [path.name for path in found.images] == ["2.JPG", "1.png"]
-
-
-def test_empty_class_folder_is_named(tmp_path):
-    picture(tmp_path / "full" / "1.png")
-    (tmp_path / "hollow").mkdir()
-    with pytest.raises(ValueError, match="hollow holds no pictures"):
-        pictures.from_folder(tmp_path)
-
-
-def test_folder_without_classes_is_explained(tmp_path):
-    with pytest.raises(ValueError, match="no class folders"):
-        pictures.from_folder(tmp_path)
+    Image.new("L", (8, 8)).save(path)
 
 
 def test_duplicates_are_found_by_content():

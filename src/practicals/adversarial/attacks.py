@@ -6,7 +6,7 @@ What is judged is the picture rounded to 8 bits, in single precision. The networ
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 import torch
@@ -259,8 +259,3 @@ def distances(x: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
     d = (other - x).float()
     changed = (d.abs() > 0.5 / LEVELS).any(1).flatten(1).sum(1)
     return {"l0": changed, "l2": d.flatten(1).norm(dim=1), "linf": d.flatten(1).abs().amax(1)}
-
-
-def with_eps(attack: Attack, eps: float) -> Attack:
-    """Return the same attack in a ball of another size, its step in proportion."""
-    return replace(attack, eps=eps, step=attack.step * eps / attack.eps, rounded=eps >= 1 / LEVELS)

@@ -108,19 +108,6 @@ class Channel(Objective):
         return channel_of(outputs[self.layer], self.layer, self.channels).mean(1)
 
 
-@dataclass(frozen=True)
-class Unit(Channel):
-    """The middle position of channel ``channels[i]`` of a layer, for picture i."""
-
-    def __call__(self, outputs: Outputs) -> torch.Tensor:
-        """Return the middle values (n,)."""
-        maps = outputs[self.layer]
-        if maps.ndim != 4:
-            return channel_of(maps, self.layer, self.channels)[:, 0]
-        middle = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]
-        return channel_of(middle, self.layer, self.channels)[:, 0]
-
-
 @contextmanager
 def _listening(net: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
     """Borrow layers: the dict that is yielded receives their outputs; the hooks are given back."""
@@ -130,7 +117,7 @@ def _listening(net: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, torc
         for layer in layers:
 
             def keep(
-                module: nn.Module, args: tuple, output: torch.Tensor, name: str = layer
+                _module: nn.Module, _args: tuple, output: torch.Tensor, name: str = layer
             ) -> torch.Tensor:
                 found[name] = output
                 # What goes on is a copy, which a rectifier in place may overwrite.

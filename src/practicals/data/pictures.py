@@ -1,11 +1,10 @@
-"""Sets of labelled pictures: 15-Scene, the ImageNet samples, any folder, the sample patches.
+"""Sets of labelled pictures: 15-Scene, the ImageNet samples, the sample patches.
 
 The sample profile's patches are cut from photographs that come inside scikit-learn and
 scikit-image. Training patches come from the left part of each photograph and test patches from the
 right, so no pixel is in both.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +17,7 @@ import sklearn
 from PIL import Image
 
 from . import fetch, registry
-from .images import CLASS_NAMES, SUFFIXES, Source
+from .images import CLASS_NAMES, Source
 
 COLOUR = (
     "astronaut.png",
@@ -124,35 +123,6 @@ class ImageSet:
         if self.classes != other.classes:
             raise ValueError("cannot join sets of different classes")
         return ImageSet([*self.images, *other.images], np.r_[self.y, other.y], self.classes)
-
-
-def from_folder(root: Path) -> ImageSet:
-    """Read ``root/<class>/<picture>``; files that are no pictures are passed over with a warning.
-
-    Raise ValueError for a folder without classes or a class without pictures.
-    """
-    root = Path(root)
-    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not folders:
-        raise ValueError(f"{root} has no class folders: expected <class>/<picture> in it")
-    images: list[Path] = []
-    y: list[int] = []
-    for label, folder in enumerate(folders):
-        found = _pictures(folder)
-        if not found:
-            raise ValueError(f"class folder {folder} holds no pictures: fill it or remove it")
-        images += found
-        y += [label] * len(found)
-    return ImageSet(images, np.array(y), tuple(p.name for p in folders))
-
-
-def _pictures(folder: Path) -> list[Path]:
-    entries = sorted(p for p in folder.iterdir() if not p.name.startswith("."))
-    found = [p for p in entries if p.is_file() and p.suffix.lower() in SUFFIXES]
-    if len(found) < len(entries):
-        others = len(entries) - len(found)
-        warnings.warn(f"{folder}: passed over {others} entries that are no pictures", stacklevel=3)
-    return found
 
 
 def scene15() -> tuple[ImageSet, ImageSet]:

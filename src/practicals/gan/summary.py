@@ -73,17 +73,6 @@ def too_near(found: Found, part: float = 0.01) -> tuple[int, int]:
     return int((found["generated"] < limit).sum()), len(found["generated"])
 
 
-def symptoms(runs: Sequence[Run]) -> dict[str, float]:
-    """Return what tells collapse and instability: means over seeds.
-
-    ``modes`` and ``recall`` are low after a collapse, ``unrest`` is high in an unstable run.
-    """
-    keys = ("frechet", "precision", "recall", "coverage", "modes", "imbalance")
-    return {key: float(of(runs, key).mean()) for key in keys} | {
-        "unrest": float(unrest(runs).mean())
-    }
-
-
 def by_digit(shown: np.ndarray, rows: int = 10) -> np.ndarray:
     """Return fixed-z digits (n, 32, 32), classes in turn, as (10, rows, 32, 32): a row a class."""
     n = min(len(shown) // 10, rows)

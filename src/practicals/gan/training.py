@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .. import runtime
-from .networks import Design, Discriminator, Generator, build
+from .networks import Design, Generator, build
 
 RECORDS = ("loss_d", "loss_g", "gradient_d", "gradient_g", "d_real", "d_fake")
 """What is kept of every step: losses, gradient norms, and the mean D(x) and D(G(z))."""
@@ -265,8 +265,3 @@ def sample(
     finally:
         net.train(was_training)
     return ((torch.cat(parts) + 1) * 127.5).round().clamp(0, 255).byte()
-
-
-def is_finite(net: Discriminator | Generator) -> bool:
-    """Return whether all weights of a network are numbers."""
-    return all(bool(torch.isfinite(p).all()) for p in net.parameters())
