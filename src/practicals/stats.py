@@ -42,7 +42,8 @@ def _options(n: int, seed: int) -> dict[str, object]:
 
 def _bootstrap(data: tuple, statistic: Callable, seed: int) -> tuple[float, float]:
     options = _options(len(data[0]), seed) | {"method": "percentile", "paired": len(data) > 1}
-    return tuple(map(float, scipy_stats.bootstrap(data, statistic, **options).confidence_interval))
+    low, high = scipy_stats.bootstrap(data, statistic, **options).confidence_interval
+    return float(low), float(high)
 
 
 def _permuted(data: tuple, statistic: Callable, kind: str, seed: int) -> float:
@@ -68,7 +69,8 @@ def against(
     # A spread of rounding errors alone would make any t significant.
     if test == "t" and np.ptp(d) > 1e-12 * np.abs(d).max():
         found = scipy_stats.ttest_1samp(d, 0.0)
-        return Test("t", effect, *map(float, found.confidence_interval()), n, float(found.pvalue))
+        low, high = map(float, found.confidence_interval())
+        return Test("t", effect, low, high, n, float(found.pvalue))
     low, high = _bootstrap((d,), np.mean, seed)
     if test == "wilcoxon":
         name, p = "Wilcoxon", scipy_stats.wilcoxon(d, zero_method="zsplit").pvalue
@@ -151,7 +153,8 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval, in [0, 1], of a rate of ``k`` in ``n`` (Wilson, 1927)."""
     if not (float(k).is_integer() and float(n).is_integer() and 0 <= k <= n and n > 0):
         raise ValueError(f"expected whole numbers 0 ≤ k ≤ n with n > 0, got k = {k}, n = {n}")
-    return tuple(map(float, scipy_stats.binomtest(int(k), int(n)).proportion_ci(method="wilson")))
+    low, high = scipy_stats.binomtest(int(k), int(n)).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def rate(k: int, n: int, reference: float | None = None) -> Test:

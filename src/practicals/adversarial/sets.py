@@ -148,7 +148,8 @@ def grey_digits(real: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, t
         x_test[test][:, None],
         y_test[test].astype(int),
     )
-    return tuple(map(torch.from_numpy, parts))
+    pixels, labels, test_pixels, test_labels = map(torch.from_numpy, parts)
+    return pixels, labels, test_pixels, test_labels
 
 
 def every_digit(x: torch.Tensor, y: torch.Tensor, count: int) -> Cases:

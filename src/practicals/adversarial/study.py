@@ -96,7 +96,7 @@ def curve(
         if method == "apgd":
             fooled = strongly_attacked(net, x[at], y[at], eps, steps, first)["fooled"] > 0
         else:
-            options = {"rounded": eps >= 1 / attacks.LEVELS}
+            options: dict[str, Any] = {"rounded": eps >= 1 / attacks.LEVELS}
             plan = attacks.fgsm(eps, **options)
             if method == "pgd":
                 plan = attacks.pgd(eps, steps, random_start=True, seed=first, **options)

@@ -213,7 +213,8 @@ def run(
     picture. Raises ValueError for settings or shapes that do not fit.
     """
     _refuse(recipe, side, seeds)
-    rngs, trace, device = generators(seeds), [], _like(net, torch.zeros(0)).device
+    values_of: list[torch.Tensor] = []
+    rngs, device = generators(seeds), _like(net, torch.zeros(0)).device
     with differentiating(net):
         params, image = made = recipe.start(rngs, side, start=start, device=device)
         if _moves_pixels(recipe):
@@ -224,7 +225,7 @@ def run(
             if watch and step == 1:
                 watch(0, first)
             slopes, values = slopes_of(net, objective, recipe, made, rngs)
-            trace.append(values)
+            values_of.append(values)
             with torch.no_grad():
                 if recipe.update == "adam":
                     params.grad = slopes
@@ -238,5 +239,5 @@ def run(
                     watch(step, image())
         with torch.no_grad():
             last = image().clamp(0, 1)
-    trace = torch.stack(trace).cpu() if trace else torch.zeros(0, len(seeds))
+    trace = torch.stack(values_of).cpu() if values_of else torch.zeros(0, len(seeds))
     return Result(last.detach().cpu(), first.clamp(0, 1).cpu(), trace)

@@ -7,6 +7,7 @@ objectives add, subtract and take weights: ``Channel("fire5", 3) - 0.5 * Score(l
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import nn
@@ -22,7 +23,10 @@ Outputs = Mapping[str, torch.Tensor]
 class Objective:
     """One value per picture, from the outputs of ``layers``; sums and multiples are objectives."""
 
-    layers: tuple[str, ...] = ()
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Return the layers that are looked at."""
+        raise NotImplementedError
 
     def __call__(self, outputs: Outputs) -> torch.Tensor:
         """Return the values (n,)."""
@@ -57,7 +61,8 @@ class Sum(Objective):
 
     def __call__(self, outputs: Outputs) -> torch.Tensor:
         """Return the values (n,)."""
-        return sum(w * part(outputs) for w, part in zip(self.weights, self.parts, strict=True))
+        terms = [w * part(outputs) for w, part in zip(self.weights, self.parts, strict=True)]
+        return reduce(torch.add, terms)
 
 
 @dataclass(frozen=True)

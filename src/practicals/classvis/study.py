@@ -76,9 +76,9 @@ def draw(real: bool, count: int, side: int, seed: int) -> Sources:
     others = np.random.default_rng(seed).permutation(len(found))
     chosen = [*first, *(i for i in others if found.y[i] not in wanted)][:count]
     kept = found.subset(np.array(chosen))
-    x = torch.stack([images.preprocess(source, side) for source in kept.images])
+    ready = torch.stack([images.preprocess(source, side) for source in kept.images])
     names = tuple(found.classes[label] for label in kept.y)
-    return Sources(x, torch.from_numpy(kept.y).long(), names)
+    return Sources(ready, torch.from_numpy(kept.y).long(), names)
 
 
 def many(real: bool, count: int, side: int, seed: int) -> torch.Tensor:
@@ -117,8 +117,8 @@ def climb(
     ``frames`` (steps kept, n, 3, side, side) holds the pictures at the steps ``keep``, and
     ``outward`` (n,) is ``outward_share`` at the end. Scores are those of ``unrectified``.
     """
-    frames, net = ascent.Frames(keep), unrectified(net)
-    found = ascent.run(net, Score(labels), recipe, numbers, side, start, frames)
+    frames, bare = ascent.Frames(keep), unrectified(net)
+    found = ascent.run(bare, Score(labels), recipe, numbers, side, start, frames)
     y = torch.tensor(labels)
     kept = [as_bytes(frames.kept[step]) for step in keep if step in frames.kept]
     return {
@@ -126,7 +126,7 @@ def climb(
         "start": as_bytes(found.start),
         "values": found.values.numpy(),
         "frames": np.stack(kept) if kept else np.zeros((0, len(labels), 3, side, side), np.uint8),
-        "outward": outward_share(found, input_gradient(net, found.pictures, y)),
+        "outward": outward_share(found, input_gradient(bare, found.pictures, y)),
     }
 
 

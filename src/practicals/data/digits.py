@@ -48,7 +48,8 @@ def mnist() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return MNIST's training digits (60,000, 28, 28), labels, test digits (10,000, …), labels."""
     root = fetch.locate("MNIST") / "raw"
     names = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
-    return tuple(read_idx(root / f"{name}-ubyte.gz") for name in names)
+    x, y, x_test, y_test = (read_idx(root / f"{name}-ubyte.gz") for name in names)
+    return x, y, x_test, y_test
 
 
 def small_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -56,8 +57,8 @@ def small_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     bunch = load_digits()
     order = np.random.default_rng(0).permutation(len(bunch.target))
     pixels = torch.from_numpy(bunch.images[order]).float()[:, None] * (255 / 16)
-    x = torch.nn.functional.interpolate(pixels, size=(20, 20), mode="bicubic").clamp(0, 255)
-    x = torch.nn.functional.pad(x, (4,) * 4)[:, 0].round().byte().numpy()
+    large = torch.nn.functional.interpolate(pixels, size=(20, 20), mode="bicubic").clamp(0, 255)
+    x = torch.nn.functional.pad(large, (4,) * 4)[:, 0].round().byte().numpy()
     y = bunch.target[order].astype(np.uint8)
     return x[SAMPLE_TEST:], y[SAMPLE_TEST:], x[:SAMPLE_TEST], y[:SAMPLE_TEST]
 
@@ -82,7 +83,8 @@ def read_labelled(folder: Path, labels: Path) -> tuple[np.ndarray, torch.Tensor]
     Return uint8 pixels (n, side, side, 3), all of one side, 28 or 32, and int64 labels (n,). Raise
     ValueError, with the line, for a line of another form, a missing picture or one of another size.
     """
-    pixels, y = [], []
+    pixels: list[np.ndarray] = []
+    y: list[int] = []
     for number, line in enumerate(_lines(labels), 1):
         if not line.strip():
             continue

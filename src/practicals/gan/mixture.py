@@ -120,8 +120,8 @@ def pull(distance: float, kind: str, n: int = 4096, seed: int = 0) -> float:
     noise = torch.randn(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     place = torch.tensor(distance, dtype=torch.float64, requires_grad=True)
     logits = distance**2 / 2 - distance * (noise + place)
-    generator_loss(logits, kind).backward()
-    return float(place.grad.abs())
+    (slope,) = torch.autograd.grad(generator_loss(logits, kind), place)
+    return float(slope.abs())
 
 
 def play(

@@ -99,7 +99,9 @@ class Gan:
 
     def __init__(self, recipe: Recipe, seed: int, device: torch.device | None = None) -> None:
         self.recipe, self.device = recipe, device or torch.device("cpu")
-        self.G, self.D = (net.to(self.device) for net in build(recipe.design, seed))
+        self.G, self.D = build(recipe.design, seed)
+        self.G.to(self.device)
+        self.D.to(self.device)
         self.mean = copy.deepcopy(self.G).requires_grad_(False)
         betas = (recipe.beta1, 0.999)
         self.adam_g = torch.optim.Adam(self.G.parameters(), recipe.lr_g, betas)
