@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
+from skimage.util import montage
 
 TEXT_WIDTH = 6.3
 """Width of the report's text, in inches; a figure of this width is printed at its own size."""
@@ -139,15 +140,11 @@ def stretch(maps: np.ndarray) -> np.ndarray:
 
 def mosaic(tiles: np.ndarray, gap: int = 2) -> np.ndarray:
     """Arrange tiles (k, h, w) or (k, h, w, 3) in [0, 1] in one square white-ruled grid."""
-    k, h, w = tiles.shape[:3]
-    columns = int(np.ceil(np.sqrt(k)))
-    rows = -(-k // columns)
-    size = (rows * (h + gap) - gap, columns * (w + gap) - gap)
-    grid = np.ones(size + tiles.shape[3:], np.float32)
-    for i, tile in enumerate(tiles):
-        top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
-        grid[top : top + h, left : left + w] = tile
-    return grid
+    columns = int(np.ceil(np.sqrt(len(tiles))))
+    colour = {"fill": (1, 1, 1), "channel_axis": -1} if tiles.ndim == 4 else {"fill": 1}
+    shape = (-(-len(tiles) // columns), columns)
+    framed = montage(tiles.astype(np.float32), grid_shape=shape, padding_width=gap, **colour)
+    return framed[gap : len(framed) - gap, gap : framed.shape[1] - gap]
 
 
 def examples(pictures: Sequence[np.ndarray], names: Sequence[str], columns: int = 5) -> Figure:

@@ -86,9 +86,7 @@ def drawn(real: bool, count: int, seed: int) -> pictures.ImageSet:
     """Return the pictures that cases come from: all ImageNet samples, or sample patches."""
     if real:
         return pictures.imagenet_samples()
-    each = -(-2 * count // len(pictures.COLOUR))
-    _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=each, seed=seed)
-    return pictures.ImageSet(list(x), y, classes)
+    return pictures.held_out_patches(-(-2 * count // len(pictures.COLOUR)), seed)
 
 
 def common(

@@ -16,7 +16,7 @@ from ..networks import backbones, smallvgg
 from ..networks.backbones import Backbone
 from ..networks.gradients import input_gradient
 from ..networks.parts import Found, joined
-from . import ascent, controls, scores
+from . import ascent, scores
 from .ascent import Recipe
 from .objectives import Score
 from .rectifiers import unrectified
@@ -70,8 +70,7 @@ def draw(real: bool, count: int, side: int, seed: int) -> Sources:
         found = pictures.imagenet_samples()
         wanted = [found.classes.index(name) for name in NAMED]
     else:
-        _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=1, seed=3)
-        found, wanted = pictures.ImageSet(list(x), y, classes), []
+        found, wanted = pictures.held_out_patches(1, seed=3), []
     first = [i for label in wanted for i in np.flatnonzero(found.y == label)[:1]]
     others = np.random.default_rng(seed).permutation(len(found))
     chosen = [*first, *(i for i in others if found.y[i] not in wanted)][:count]
@@ -86,9 +85,7 @@ def many(real: bool, count: int, side: int, seed: int) -> torch.Tensor:
     if real:
         found = pictures.imagenet_samples()
     else:
-        each = -(-count // len(pictures.COLOUR))
-        _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=each, seed=4)
-        found = pictures.ImageSet(list(x), y, classes)
+        found = pictures.held_out_patches(-(-count // len(pictures.COLOUR)), seed=4)
     order = np.random.default_rng(seed).permutation(len(found))[:count]
     return torch.stack([images.preprocess(found.images[i], side) for i in order])
 
@@ -242,11 +239,11 @@ def frame_steps(steps: int, count: int) -> tuple[int, ...]:
 def networks(names: Sequence[str], real: bool) -> dict[str, Backbone]:
     """Return the networks that classify and are at hand, in single precision, the climbed first.
 
-    In the sample profile the others are ``controls.control``, under the names of ``CONTROLS``.
+    In the sample profile the others are small networks of another seed, named in ``CONTROLS``.
     """
     found = {name: backbones.load(name) for name in names if backbones.is_complete(name)}
     for seed, (name, title) in enumerate(() if real else CONTROLS.items(), start=1):
-        state = jobs.once(controls.control, smallvgg.PER_PHOTO, smallvgg.EPOCHS, seed)
+        state = jobs.once(smallvgg.train, smallvgg.PER_PHOTO, smallvgg.EPOCHS, seed)
         found[name] = backbones.from_state("smallvgg", state, "trained here, another seed")
         found[name].title = title
     return {name: backbones.prepare(net, torch.float32) for name, net in found.items()}

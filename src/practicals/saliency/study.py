@@ -58,9 +58,7 @@ def draw(real: bool, count: int, seed: int) -> pictures.ImageSet:
     if real:
         found = pictures.imagenet_samples()
     else:
-        each = -(-count // len(pictures.COLOUR))
-        _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=each)
-        found = pictures.ImageSet(list(x), y, classes)
+        found = pictures.held_out_patches(-(-count // len(pictures.COLOUR)), seed=0)
     return found.subset(np.random.default_rng(seed).permutation(len(found))[:count])
 
 
