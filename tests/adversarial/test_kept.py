@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from tests.peers import peer
 from torch.nn import functional as F
 
 from practicals import paths
@@ -42,7 +43,8 @@ def test_the_written_gradient_is_autograds(net, asked):
 
 
 def test_onnx_gives_the_same_for_any_number_and_names_no_folder(net, asked, tmp_path):
-    runtime = pytest.importorskip("onnxruntime")
+    peer("onnxscript")
+    runtime = peer("onnxruntime")
     kept.export(net, tmp_path / "net.onnx")
     content = (tmp_path / "net.onnx").read_bytes()
     assert len(content) < 1e6
@@ -84,6 +86,7 @@ def test_examples_are_read_right_by_all_networks_or_refused():
 
 
 def test_both_networks_are_kept_with_ten_digits(monkeypatch, tmp_path, net, capsys):
+    peer("onnxscript")
     monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
     monkeypatch.setenv("PROFILE", "full")
     asked = []

@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 from tests.gan.small import recipe
+from tests.peers import peer
 
 from practicals.gan import kept
 from practicals.gan.__main__ import main
@@ -103,9 +104,8 @@ def test_without_a_kept_pair_the_command_says_what_to_run(tmp_path, monkeypatch,
 
 
 def test_onnx_draws_the_same_for_any_number(pair, tmp_path):
-    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not here")
-    if not kept.can_export():
-        pytest.skip("onnx and onnxscript are not here")
+    peer("onnxscript")
+    runtime = peer("onnxruntime")
     kept.export(pair[1], tmp_path / "g.onnx")
     assert b"site-packages" not in (tmp_path / "g.onnx").read_bytes(), "a folder of this machine"
     session = runtime.InferenceSession(str(tmp_path / "g.onnx"))
