@@ -64,7 +64,7 @@ def pgd(x: torch.Tensor, y: torch.Tensor, repeats: int) -> dict[str, dict[str, f
             attacks.run(net, x, y, attacks.pgd(EPS, STEPS, stop_early=False)).adversarial
         ),
     }
-    if runtime.has_bfloat16_units():
+    if runtime.fastest_dtype() == torch.bfloat16:
         calls["here, bfloat16"] = lambda: attacks.run(fast, x, y, plan).adversarial
     rows = {}
     for name, (seconds, made) in best(calls, repeats).items():
@@ -80,7 +80,7 @@ def pixels(x: torch.Tensor, y: torch.Tensor, repeats: int) -> dict[str, dict[str
     theirs, net, fast = networks()
     rows: dict[str, dict[str, float]] = {}
     nets = {"torchattacks": theirs, "here": net}
-    if runtime.has_bfloat16_units():
+    if runtime.fastest_dtype() == torch.bfloat16:
         nets["here, bfloat16"] = fast
     for _ in range(repeats):
         for name, network in nets.items():

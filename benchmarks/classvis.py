@@ -118,8 +118,9 @@ def timed(call: Call, clock: Callable[[], float]) -> tuple[float, torch.Tensor]:
 
 def heldout(x: torch.Tensor, labels: tuple[int, ...], side: int | None) -> float:
     """Return the mean probability of the class on the judges."""
-    judges = {name: backbones.prepare(backbones.load(name), torch.float32) for name in JUDGES}
-    return float(scores.heldout(judges, x, torch.tensor(labels), side)["probability"].mean())
+    judges = [backbones.prepare(backbones.load(name), torch.float32) for name in JUDGES]
+    said = [scores.judged(net, x, torch.tensor(labels), side)["probability"] for net in judges]
+    return float(np.mean(said))
 
 
 def compare(options: argparse.Namespace) -> dict[str, object]:
@@ -141,7 +142,7 @@ def compare(options: argparse.Namespace) -> dict[str, object]:
         "peer, batch": (peer(usual, labels), len(labels)),
         "ours, batch": (lambda: ours(prepared, labels, recipe, options.side), len(labels)),
     }
-    if runtime.has_bfloat16_units():
+    if runtime.fastest_dtype() == torch.bfloat16:
         fast = backbones.prepare(copy.deepcopy(prepared), torch.bfloat16)
         calls["ours, one, bfloat16"] = (lambda: ours(fast, labels[:1], recipe, options.side), 1)
         calls["ours, batch, bfloat16"] = (

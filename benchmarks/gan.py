@@ -121,7 +121,7 @@ def sides(width: int, batch: int, seed: int) -> dict[str, Callable[[], Side]]:
         "example": lambda: Example(width, seed),
         "ours, float32": lambda: Ours(width, batch, seed, exact=True),
     }
-    if runtime.has_bfloat16_units():
+    if runtime.fastest_dtype() == torch.bfloat16:
         found["ours, bfloat16"] = lambda: Ours(width, batch, seed, exact=False)
     return found
 

@@ -99,7 +99,7 @@ def summary(found: dict[str, tuple[float, torch.Tensor]], peers: list[str]) -> d
 def compare_smoothgrad(x: torch.Tensor, y: torch.Tensor, samples: int, repeats: int) -> dict:
     """Compare SmoothGrad, picture by picture, with the same noise."""
     theirs, ours, fast = networks()
-    units = runtime.has_bfloat16_units()
+    units = runtime.fastest_dtype() == torch.bfloat16
 
     def captum(net: nn.Module, size: int | None) -> Call:
         tunnel = attr.NoiseTunnel(attr.Saliency(net))

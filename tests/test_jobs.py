@@ -190,7 +190,7 @@ CALLS = {
     "method": (WEIGHTS.forward, OTHER_WEIGHTS.forward),
     "method of text": ("a".join, "b".join),
     "class": (int, float),
-    "dataclass": (stats.Paired(1, 2, 0.5), stats.Paired(1, 2, 0.6)),
+    "dataclass": (stats.Test("t", 1, 0, 2, 9, 0.5), stats.Test("t", 1, 0, 2, 9, 0.6)),
     "generator": (torch.Generator().manual_seed(0), torch.Generator().manual_seed(1)),
 }  # fmt: skip
 
@@ -388,25 +388,25 @@ def plant_class(file, module, name, fields):
     ("module", "name", "fields"),
     [
         ("subprocess", "Popen", {"args": "exit"}),
-        ("practicals_of_another", "Paired", {"x": 1}),
+        ("practicals_of_another", "Test", {"x": 1}),
         ("practicals.runtime", "seed_everything", {"seed": 5}),
         ("practicals.jobs", "tempfile.TemporaryDirectory", {}),
         ("practicals.stats", "Absent", {}),
-        ("practicals.stats", "Paired", {"other": 1}),
+        ("practicals.stats", "Test", {"other": 1}),
     ],
 )
 def test_a_class_that_is_no_dataclass_of_the_package_is_refused(
     folder, monkeypatch, module, name, fields
 ):
-    other = types.SimpleNamespace(Paired=Foreign)
+    other = types.SimpleNamespace(Test=Foreign)
     monkeypatch.setitem(sys.modules, "practicals_of_another", other)
-    result = stats.Paired(1, 2, 0.5)
+    result = stats.Test("t", 1, 0, 2, 9, 0.5)
     jobs.once(counted, result)
     plant_class(entry(folder), module, name, fields)
     with pytest.warns(UserWarning, match="damaged"):
         assert jobs.once(counted, result) == result
-    plant_class(entry(folder), "practicals.stats", "Paired", vars(stats.Paired(3, 4, 0.1)))
-    assert jobs.once(counted, result) == stats.Paired(3, 4, 0.1), "one that is read"
+    plant_class(entry(folder), "practicals.stats", "Test", vars(stats.Test("t", 3, 2, 4, 9, 0.1)))
+    assert jobs.once(counted, result) == stats.Test("t", 3, 2, 4, 9, 0.1), "one that is read"
     assert len(RUNS) == 2
 
 

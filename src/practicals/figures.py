@@ -1,14 +1,19 @@
 """The house style of figures, drawings that chapters share, and a Figure as bytes."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
+from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from PIL import Image
+from skimage.util import montage
 
 TEXT_WIDTH = 6.3
 """Width of the report's text, in inches; a figure of this width is printed at its own size."""
@@ -19,6 +24,11 @@ RASTER_DPI, QUALITY = 160, 70
 limit; lines stay PNG."""
 # Okabe and Ito's palette, told apart by colour-blind readers; the strongest contrasts first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+
+Titled = tuple[np.ndarray, str]
+Cell = np.ndarray | Titled | None
+"""What a grid shows in one place: a picture or a map, with a text below it, or nothing."""
+Draw = Callable[[Axes, np.ndarray], object]
 
 
 def style() -> None:
@@ -36,7 +46,7 @@ def style() -> None:
             "ytick.labelsize": 8,
             "legend.fontsize": 8,
             "legend.frameon": False,
-            "axes.prop_cycle": mpl.cycler(color=PALETTE),
+            "axes.prop_cycle": cycler(color=PALETTE),
             "axes.spines.top": False,
             "axes.spines.right": False,
             "lines.linewidth": 1.4,
@@ -81,11 +91,45 @@ def animation(frames: Sequence[np.ndarray], frame_ms: int = 100) -> bytes:
     return buffer.getvalue()
 
 
-def draw_picture(ax: Axes, pixels: np.ndarray, title: str = "", **keywords: object) -> None:
+def draw_picture(ax: Axes, pixels: np.ndarray, title: str = "", **keywords: Any) -> None:
     """Draw pixels without axes, under a title."""
     ax.imshow(pixels, **keywords)
     ax.set_title(title)
     ax.set_axis_off()
+
+
+def draw_cell(ax: Axes, cell: Cell, draw: Draw, drop: float = 0.03) -> None:
+    """Draw one cell without axes, its array by ``draw``, its text ``drop`` heights below."""
+    array, text = cell if isinstance(cell, tuple) else (cell, "")
+    if array is not None:
+        draw(ax, array)
+    ax.text(0.5, -drop, text, transform=ax.transAxes, ha="center", va="top", fontsize=8)
+    ax.set(xticks=(), yticks=())
+    ax.spines[:].set_visible(False)
+
+
+def grid(
+    cells: Sequence[Sequence[Cell]],
+    size: tuple[float, float],
+    draw: Draw,
+    columns: Sequence[str] = (),
+    rows: Sequence[str] = (),
+    text_size: float = 8,
+    drop: float = 0.03,
+) -> Figure:
+    """Draw rows of cells close together (see ``draw_cell``), with titles of columns and rows.
+
+    ``size`` is the figure's, in inches; ``text_size`` that of the columns' titles, in points.
+    """
+    close = ConstrainedLayoutEngine(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
+    fig, axes = plt.subplots(len(cells), len(cells[0]), figsize=size, squeeze=False, layout=close)
+    for ax, cell in zip(axes.flat, chain.from_iterable(cells), strict=True):
+        draw_cell(ax, cell, draw, drop)
+    for ax, title in zip(axes[0], columns, strict=False):
+        ax.set_title(title, fontsize=text_size, pad=3)
+    for ax, title in zip(axes[:, 0], rows, strict=False):
+        ax.set_ylabel(title, fontsize=8)
+    return fig
 
 
 def stretch(maps: np.ndarray) -> np.ndarray:
@@ -96,15 +140,11 @@ def stretch(maps: np.ndarray) -> np.ndarray:
 
 def mosaic(tiles: np.ndarray, gap: int = 2) -> np.ndarray:
     """Arrange tiles (k, h, w) or (k, h, w, 3) in [0, 1] in one square white-ruled grid."""
-    k, h, w = tiles.shape[:3]
-    columns = int(np.ceil(np.sqrt(k)))
-    rows = -(-k // columns)
-    size = (rows * (h + gap) - gap, columns * (w + gap) - gap)
-    grid = np.ones(size + tiles.shape[3:], np.float32)
-    for i, tile in enumerate(tiles):
-        top, left = (i // columns) * (h + gap), (i % columns) * (w + gap)
-        grid[top : top + h, left : left + w] = tile
-    return grid
+    columns = int(np.ceil(np.sqrt(len(tiles))))
+    colour = {"fill": (1, 1, 1), "channel_axis": -1} if tiles.ndim == 4 else {"fill": 1}
+    shape = (-(-len(tiles) // columns), columns)
+    framed = montage(tiles.astype(np.float32), grid_shape=shape, padding_width=gap, **colour)
+    return framed[gap : len(framed) - gap, gap : framed.shape[1] - gap]
 
 
 def examples(pictures: Sequence[np.ndarray], names: Sequence[str], columns: int = 5) -> Figure:

@@ -7,6 +7,9 @@ import random
 import numpy as np
 import torch
 
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""What networks multiply in, by the name that ``PRACTICALS_PRECISION`` gives it."""
+
 
 def seed_everything(seed: int) -> torch.Generator:
     """Seed Python, NumPy and torch; return a CPU generator with the same seed."""
@@ -17,18 +20,26 @@ def seed_everything(seed: int) -> torch.Generator:
 
 
 def device() -> torch.device:
-    """Return CUDA, else Apple's MPS, else the CPU (environment: ``PRACTICALS_DEVICE``)."""
-    override = os.environ.get("PRACTICALS_DEVICE")
-    if override:
+    """Return CUDA, else Apple's MPS, else the CPU; the environment's ``PRACTICALS_DEVICE`` decides.
+
+    Raises ValueError where that names no device of this machine.
+    """
+    if override := os.environ.get("PRACTICALS_DEVICE"):
+        try:
+            torch.empty(0, device=override)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ValueError(
+                f"PRACTICALS_DEVICE={override!r}: torch finds no such device here; expected 'cpu', "
+                "'cuda', 'cuda:1' or 'mps', or leave it unset to take the fastest"
+            ) from error
         return torch.device(override)
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
-def has_bfloat16_units(where: torch.device | None = None) -> bool:
+def _has_bfloat16_units(where: torch.device) -> bool:
     """Return whether ``where`` multiplies bfloat16 in hardware (AMX, AVX512-BF16 or CUDA ≥ 8.0)."""
-    where = where or device()
     if where.type == "cuda":
         return torch.cuda.get_device_capability(where)[0] >= 8
     if where.type != "cpu":
@@ -39,8 +50,19 @@ def has_bfloat16_units(where: torch.device | None = None) -> bool:
 
 
 def fastest_dtype(where: torch.device | None = None) -> torch.dtype:
-    """Return bfloat16 where the processor has units for it, else float32."""
-    return torch.bfloat16 if has_bfloat16_units(where) else torch.float32
+    """Return bfloat16 where ``where`` has units for it, else float32.
+
+    The environment's ``PRACTICALS_PRECISION`` decides, so that one machine can do what another one
+    does. Raises ValueError where that is neither ``float32`` nor ``bfloat16``.
+    """
+    if override := os.environ.get("PRACTICALS_PRECISION"):
+        if override not in PRECISIONS:
+            raise ValueError(
+                f"PRACTICALS_PRECISION={override!r}: expected one of {sorted(PRECISIONS)}, "
+                "or leave it unset to take the fastest"
+            )
+        return PRECISIONS[override]
+    return PRECISIONS["bfloat16" if _has_bfloat16_units(where or device()) else "float32"]
 
 
 def describe() -> dict[str, str]:
@@ -57,10 +79,10 @@ def describe() -> dict[str, str]:
 
 
 def mixed_precision(device: torch.device | str) -> torch.autocast:
-    """Return a context in which products run in bfloat16, where the processor has units for it.
+    """Return a context in which products run in ``fastest_dtype``'s precision.
 
     Weights, losses and every assessment stay in single precision.
     """
     device = torch.device(device)
-    enabled = has_bfloat16_units(device)
+    enabled = fastest_dtype(device) == torch.bfloat16
     return torch.autocast(device.type, torch.bfloat16, enabled=enabled)

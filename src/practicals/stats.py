@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats as scipy_stats
 
-Floats = Sequence[float]
 Scores = Mapping[str, np.ndarray]
 
 
@@ -22,7 +22,7 @@ class Test:
     p: float
 
 
-def _checked(*arrays: Floats, least: int = 1) -> list[np.ndarray]:
+def _checked(*arrays: ArrayLike, least: int = 1) -> list[np.ndarray]:
     found = [np.asarray(values, float) for values in arrays]
     if len({a.shape for a in found}) != 1 or found[0].ndim != 1:
         raise ValueError(f"expected equally long lists, same samples: {[a.shape for a in found]}")
@@ -42,7 +42,8 @@ def _options(n: int, seed: int) -> dict[str, object]:
 
 def _bootstrap(data: tuple, statistic: Callable, seed: int) -> tuple[float, float]:
     options = _options(len(data[0]), seed) | {"method": "percentile", "paired": len(data) > 1}
-    return tuple(map(float, scipy_stats.bootstrap(data, statistic, **options).confidence_interval))
+    low, high = scipy_stats.bootstrap(data, statistic, **options).confidence_interval
+    return float(low), float(high)
 
 
 def _permuted(data: tuple, statistic: Callable, kind: str, seed: int) -> float:
@@ -50,7 +51,9 @@ def _permuted(data: tuple, statistic: Callable, kind: str, seed: int) -> float:
     return float(scipy_stats.permutation_test(data, statistic, **options).pvalue)
 
 
-def against(values: Floats, reference: float = 0, test: str = "permutation", seed: int = 0) -> Test:
+def against(
+    values: ArrayLike, reference: float = 0, test: str = "permutation", seed: int = 0
+) -> Test:
     """Test whether the mean of ``values`` (n,), n ≥ 2, differs from ``reference``.
 
     ``test`` is ``permutation`` (sign flips: all 2ⁿ up to n = 14, else 9,999 at random and the
@@ -66,7 +69,8 @@ def against(values: Floats, reference: float = 0, test: str = "permutation", see
     # A spread of rounding errors alone would make any t significant.
     if test == "t" and np.ptp(d) > 1e-12 * np.abs(d).max():
         found = scipy_stats.ttest_1samp(d, 0.0)
-        return Test("t", effect, *map(float, found.confidence_interval()), n, float(found.pvalue))
+        low, high = map(float, found.confidence_interval())
+        return Test("t", effect, low, high, n, float(found.pvalue))
     low, high = _bootstrap((d,), np.mean, seed)
     if test == "wilcoxon":
         name, p = "Wilcoxon", scipy_stats.wilcoxon(d, zero_method="zsplit").pvalue
@@ -75,7 +79,7 @@ def against(values: Floats, reference: float = 0, test: str = "permutation", see
     return Test(name, effect, low, high, n, float(p))
 
 
-def paired(a: Floats, b: Floats, test: str = "permutation", seed: int = 0) -> Test:
+def paired(a: ArrayLike, b: ArrayLike, test: str = "permutation", seed: int = 0) -> Test:
     """Test whether two results (n,) on the same, independent cases differ: mean(a - b) against 0.
 
     ``test``, interval and errors are those of ``against``; for cases in groups use ``clustered``.
@@ -84,7 +88,7 @@ def paired(a: Floats, b: Floats, test: str = "permutation", seed: int = 0) -> Te
     return replace(found, name="paired t") if found.name == "t" else found
 
 
-def clustered(a: Floats, b: Floats, clusters: Sequence[object], seed: int = 0) -> Test:
+def clustered(a: ArrayLike, b: ArrayLike, clusters: Sequence[object], seed: int = 0) -> Test:
     """Test paired differences of cases (m,) that come in clusters, such as four of one mosaic.
 
     ``clusters`` (m,) labels each case. The effect is the mean over cases, but ``n`` counts clusters
@@ -104,7 +108,7 @@ def clustered(a: Floats, b: Floats, clusters: Sequence[object], seed: int = 0) -
     return Test(name, float((a - b).mean()), low, high, len(sizes), p)
 
 
-def equivalent(a: Floats, b: Floats, margin: float) -> Test:
+def equivalent(a: ArrayLike, b: ArrayLike, margin: float) -> Test:
     """Test whether two paired results (n,), n ≥ 2, differ by less than ``margin`` in the mean.
 
     Two one-sided t-tests (Schuirmann, 1987): p is the larger one's, small where the mean difference
@@ -130,7 +134,7 @@ def _spearman(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:
     return (a * b).sum(axis) / np.where(scale > 0, scale, 1)
 
 
-def correlation(a: Floats, b: Floats, seed: int = 0) -> Test:
+def correlation(a: ArrayLike, b: ArrayLike, seed: int = 0) -> Test:
     """Test Spearman's rank correlation, in [-1, 1], of two lists (n,), n ≥ 3, neither constant.
 
     p permutes the pairs (all n! up to n = 7, else at random), because the usual t gives p = 0 to a
@@ -140,7 +144,7 @@ def correlation(a: Floats, b: Floats, seed: int = 0) -> Test:
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         raise ValueError("expected values that vary: a constant list has no order")
     x, y = (scipy_stats.rankdata(values) - (len(a) + 1) / 2 for values in (a, b))
-    p = _permuted((x,), lambda order, axis: order @ y, "pairings", seed)
+    p = _permuted((x,), lambda order, axis: order @ y, "pairings", seed)  # noqa: ARG005
     low, high = _bootstrap((a, b), _spearman, seed)
     return Test("Spearman", float(scipy_stats.spearmanr(a, b).statistic), low, high, len(a), p)
 
@@ -149,7 +153,8 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     """Return the 95 % interval, in [0, 1], of a rate of ``k`` in ``n`` (Wilson, 1927)."""
     if not (float(k).is_integer() and float(n).is_integer() and 0 <= k <= n and n > 0):
         raise ValueError(f"expected whole numbers 0 ≤ k ≤ n with n > 0, got k = {k}, n = {n}")
-    return tuple(map(float, scipy_stats.binomtest(int(k), int(n)).proportion_ci(method="wilson")))
+    low, high = scipy_stats.binomtest(int(k), int(n)).proportion_ci(method="wilson")
+    return float(low), float(high)
 
 
 def rate(k: int, n: int, reference: float | None = None) -> Test:
@@ -166,68 +171,33 @@ def rate(k: int, n: int, reference: float | None = None) -> Test:
     return Test("exact binomial", effect, low - reference, high - reference, int(n), p)
 
 
-def standard_error(accuracy: float, n: int) -> float:
-    """Return the binomial standard error of an accuracy in [0, 1] measured on ``n`` samples."""
-    if not (0 <= accuracy <= 1 and 0 < n < np.inf):
-        raise ValueError(f"expected an accuracy in [0, 1] and n > 0, got {accuracy} and {n}")
-    return float(np.sqrt(accuracy * (1 - accuracy) / n))
+def mcnemar(first_right: ArrayLike, second_right: ArrayLike) -> Test:
+    """Test the difference of two accuracies on the same samples (McNemar, Psychometrika 1947).
 
-
-@dataclass(frozen=True)
-class Paired:
-    """McNemar's exact test: how often only one of two classifiers is right."""
-
-    only_first: int
-    only_second: int
-    p: float
-
-    @property
-    def difference(self) -> int:
-        """Return how many samples more the first gets right."""
-        return self.only_first - self.only_second
-
-
-def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> Paired:
-    """Compare two classifiers on the same samples (McNemar, Psychometrika 1947; exact, two-sided).
-
-    Both are boolean, or 0 and 1, of shape (n,). Samples on which they agree drop out.
+    Both are boolean, or 0 and 1, of shape (n,). p is exact and two-sided: samples on which the two
+    agree drop out of it. The interval is the adjusted Wald one (Bonett and Price, J. Educational
+    and Behavioral Statistics 2012): p - q ± 1.96 √((p + q - (p - q)²)/(n + 2)), cut to [-1, 1],
+    where p = (b + 1)/(n + 2), q = (c + 1)/(n + 2), and only the first is right b times, only the
+    second c times.
     """
     first, second = _checked(first_right, second_right)
     if not np.isin([first, second], (0, 1)).all():
         raise ValueError("expected True or False, or 1 and 0, got other numbers")
-    b, c = int((first > second).sum()), int((first < second).sum())
-    p = scipy_stats.binomtest(b, b + c).pvalue if b + c else 1.0
-    return Paired(b, c, float(p))
-
-
-def mcnemar_test(first_right: np.ndarray, second_right: np.ndarray) -> Test:
-    """Test the difference of two accuracies on the same samples (n,), with the p of ``mcnemar``.
-
-    The interval is the adjusted Wald one (Bonett and Price, J. Educational and Behavioral
-    Statistics 2012): p - q ± 1.96 √((p + q - (p - q)²)/(n + 2)), cut to [-1, 1], where p = (b +
-    1)/(n + 2), q = (c + 1)/(n + 2), and only the first is right b times, only the second c times.
-    """
-    found, n = mcnemar(first_right, second_right), len(first_right)
-    p, q = (found.only_first + 1) / (n + 2), (found.only_second + 1) / (n + 2)
+    b, c, n = int((first > second).sum()), int((first < second).sum()), len(first)
+    p, q = (b + 1) / (n + 2), (c + 1) / (n + 2)
     width = scipy_stats.norm.ppf(0.975) * np.sqrt((p + q - (p - q) ** 2) / (n + 2))
     low, high = max(-1.0, float(p - q - width)), min(1.0, float(p - q + width))
-    return Test("exact McNemar", found.difference / n, low, high, n, found.p)
+    chance = scipy_stats.binomtest(b, b + c).pvalue if b + c else 1.0
+    return Test("exact McNemar", (b - c) / n, low, high, n, float(chance))
 
 
-def mean_std(values: np.ndarray | list[float]) -> tuple[float, float]:
+def mean_std(values: ArrayLike) -> tuple[float, float]:
     """Return the mean and the sample standard deviation (n - 1) of repeated results (n,)."""
     (values,) = _checked(values)
     return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else 0.0
 
 
-def paired_p(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the two-sided p of Wilcoxon's signed-rank test on two scores of the same pictures."""
-    _checked(a, b)
-    p = 1.0 if np.allclose(a, b) else scipy_stats.wilcoxon(a, b, zero_method="zsplit").pvalue
-    return float(p)
-
-
-def holm(p: Floats) -> np.ndarray:
+def holm(p: ArrayLike) -> np.ndarray:
     """Return p-values (k,), k ≥ 0, adjusted for their number (Holm, 1979), in the order given."""
     (p,) = _checked(p, least=0)
     if ((p < 0) | (p > 1)).any():
@@ -245,7 +215,7 @@ def beats_all(
     if not set(references) <= set(scores):
         raise ValueError(f"expected references among {list(scores)}, got {list(references)}")
     pairs = [(a, b) for a in scores if a not in references for b in references]
-    adjusted = holm([paired_p(scores[a], scores[b]) for a, b in pairs])
+    adjusted = holm([paired(scores[a], scores[b], "wilcoxon").p for a, b in pairs])
     gains = [(scores[a] - scores[b]).mean() * (1 if higher else -1) for a, b in pairs]
     won = {pair: p < level and g > 0 for pair, p, g in zip(pairs, adjusted, gains, strict=True)}
     return {a: all(won[a, b] for b in references) for a, _ in pairs}
@@ -256,5 +226,5 @@ def level_with_best(scores: Scores, higher: bool, level: float = 0.05) -> list[s
     _checked(*scores.values())
     best = (max if higher else min)(scores, key=lambda name: scores[name].mean())
     others = [name for name in scores if name != best]
-    adjusted = holm([paired_p(scores[best], scores[name]) for name in others])
+    adjusted = holm([paired(scores[best], scores[name], "wilcoxon").p for name in others])
     return [best, *(name for name, p in zip(others, adjusted, strict=True) if p >= level)]

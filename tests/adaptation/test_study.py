@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tests.adaptation.small import QUICK
@@ -16,7 +17,11 @@ def test_training_learns_the_source_and_adapts(domains):
     cases["target_only"] = replace(cases["target_only"], augment="none")  # as in the chapter
     found = {m: study.train(domains, case, 0) for m, case in cases.items()}
     assert found["dann"].source_accuracy > 0.5
-    assert found["target_only"].target_accuracy > found["source_only"].target_accuracy
+    gains = [found["target_only"].target_accuracy - found["source_only"].target_accuracy]
+    for seed in (1, 2):
+        ends = (study.train(domains, cases[m], seed) for m in ("target_only", "source_only"))
+        gains.append(float(np.subtract(*(end.target_accuracy for end in ends))))
+    assert np.mean(gains) > 0.02, gains
     assert found["dann"].confusion.sum() == 500
     assert 0 <= found["dann"].a_distance <= found["no_reversal"].a_distance + 0.2
 
@@ -40,12 +45,16 @@ def confused(outcome):
 
 def test_wrong_answers_on_the_target_make_the_way_back_worse(domains):
     recipe = replace(QUICK, steps=100)
-    outcome = study.train(domains, recipe, seed=0)
-    there_and_back = [
-        study.reverse_accuracy(domains, recipe, end, steps=40)
-        for end in (outcome, confused(outcome))
-    ]
-    assert there_and_back[0] > 0.5 > there_and_back[1] + 0.2
+    gaps = []
+    for seed in range(3):
+        outcome = study.train(domains, recipe, seed)
+        right, wrong = (
+            study.reverse_accuracy(domains, recipe, end, steps=40)
+            for end in (outcome, confused(outcome))
+        )
+        gaps.append(right - wrong)
+    # How good the way back is depends on the seed, by more than one half: only the order does not.
+    assert min(gaps) > 0.1 and sum(gaps) / len(gaps) > 0.3, gaps
 
 
 def test_reverse_validation_reads_no_target_label(domains):

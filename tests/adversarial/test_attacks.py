@@ -4,12 +4,16 @@ import math
 
 import pytest
 import torch
+from tests.peers import peer
 from torch import nn
 
 from practicals.adversarial import apgd, attacks, minimum
 from practicals.networks import backbones
 
-torchattacks = pytest.importorskip("torchattacks", reason="make setup installs it")
+
+@pytest.fixture
+def torchattacks():
+    return peer("torchattacks")
 
 
 class Lopsided(nn.Module):
@@ -41,35 +45,35 @@ def batch(net):
 EXACT = {"stop_early": False, "rounded": False}
 
 
-def peer(attack, x, y, target=None):
+def theirs_on(attack, x, y, target=None):
     if target is not None:
         attack.set_mode_targeted_by_label(quiet=True)
     return attack(x, y if target is None else target)
 
 
 @pytest.mark.parametrize("towards", [False, True])
-def test_fgsm_equals_torchattacks(net, batch, towards):
+def test_fgsm_equals_torchattacks(torchattacks, net, batch, towards):
     x, y = batch
     target = (y + 1) % 5 if towards else None
     ours = attacks.run(net, x, y, attacks.fgsm(0.03, rounded=False), target).adversarial
-    torch.testing.assert_close(ours, peer(torchattacks.FGSM(net, 0.03), x, y, target))
+    torch.testing.assert_close(ours, theirs_on(torchattacks.FGSM(net, 0.03), x, y, target))
 
 
 @pytest.mark.parametrize("towards", [False, True])
-def test_pgd_equals_torchattacks_in_both_norms(net, batch, towards):
+def test_pgd_equals_torchattacks_in_both_norms(torchattacks, net, batch, towards):
     x, y = batch
     target = (y + 1) % 5 if towards else None
     plan = attacks.Attack("linf", 0.05, 0.02, 7, **EXACT)
-    theirs = peer(torchattacks.PGD(net, 0.05, 0.02, 7, random_start=False), x, y, target)
+    theirs = theirs_on(torchattacks.PGD(net, 0.05, 0.02, 7, random_start=False), x, y, target)
     torch.testing.assert_close(attacks.run(net, x, y, plan, target).adversarial, theirs)
     plan = attacks.Attack("l2", 0.5, 0.2, 7, **EXACT)
-    theirs = peer(torchattacks.PGDL2(net, 0.5, 0.2, 7, random_start=False), x, y, target)
+    theirs = theirs_on(torchattacks.PGDL2(net, 0.5, 0.2, 7, random_start=False), x, y, target)
     torch.testing.assert_close(
         attacks.run(net, x, y, plan, target).adversarial, theirs, rtol=1e-5, atol=1e-6
     )
 
 
-def test_momentum_equals_torchattacks(net, batch):
+def test_momentum_equals_torchattacks(torchattacks, net, batch):
     plan = attacks.momentum(0.05, 5, **EXACT)
     theirs = torchattacks.MIFGSM(net, 0.05, 0.01, 5, 1.0)(*batch)
     torch.testing.assert_close(attacks.run(net, *batch, plan).adversarial, theirs)
@@ -77,7 +81,7 @@ def test_momentum_equals_torchattacks(net, batch):
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 @pytest.mark.parametrize("loss", ["ce", "dlr"])
-def test_apgd_equals_torchattacks(net, batch, norm, loss):
+def test_apgd_equals_torchattacks(torchattacks, net, batch, norm, loss):
     """Below 1/255 nothing is rounded, so that both judge the same pictures."""
     x, y = batch
     eps = 0.0035 if norm == "linf" else 0.09
@@ -97,7 +101,7 @@ def test_apgd_equals_torchattacks(net, batch, norm, loss):
     assert 0 < int(fooled.sum()) < len(x), "the radius must separate the pictures"
 
 
-def test_apgd_finds_losses_as_high_as_torchattacks(net, batch, monkeypatch):
+def test_apgd_finds_losses_as_high_as_torchattacks(torchattacks, net, batch, monkeypatch):
     x, y = batch
     monkeypatch.setattr(apgd, "judged", lambda net, x, y: torch.zeros(len(x), dtype=torch.bool))
     reference = torchattacks.APGD(net, "Linf", 0.003, 30, seed=0, loss="ce")

@@ -88,7 +88,8 @@ def test_adversarial_training_makes_robust_and_the_same_radius_breaks_the_plain(
         assert (found["all"] <= found["apgd"]).all() and (found["all"] <= found["clean"]).all()
     plain, robust = ({k: v.mean() for k, v in found.items()} for found in right)
     assert plain["clean"] > 0.9 and robust["clean"] > 0.85
-    assert robust["all"] > plain["all"] + 0.3
+    # 0.33 to 0.44 against 0 for three seeds.
+    assert robust["all"] > plain["all"] + 0.15
 
 
 def test_training_attacks_inside_the_radius_in_evaluation_mode(monkeypatch):

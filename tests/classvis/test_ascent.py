@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from practicals.classvis import ascent, objectives, transforms
-from practicals.classvis.objectives import Channel, Probability, Score, Unit
+from practicals.classvis.objectives import Channel, Probability, Score
 from practicals.classvis.parameterisation import pixels, standardised
 from practicals.data.images import IMAGENET_MEAN, IMAGENET_STD
 from practicals.networks import backbones, training
@@ -213,10 +213,6 @@ def test_objectives_read_what_they_say(small):
     torch.testing.assert_close(
         Channel("relu2_2", (5, 0))(out), torch.stack([maps[0, 5].mean(), maps[1, 0].mean()])
     )
-    torch.testing.assert_close(
-        Unit("relu2_2", (5, 0))(out), torch.stack([maps[0, 5, 8, 8], maps[1, 0, 8, 8]])
-    )
-    assert Unit("fc6", (1,))({"fc6": torch.arange(4.0)[None]}).tolist() == [1]
 
 
 def test_layers_are_found_by_hooks_and_by_steps(small):
@@ -245,7 +241,7 @@ def test_a_layer_below_missing_weights_can_be_climbed(monkeypatch):
         (Score((0, 99)), "classes 0 to"),
         (Channel("relu2_2", (1,)), "1 channels for 2 pictures"),
         (Channel("relu2_2", (1, 9999)), "has channels 0 to"),
-        (Unit("relu2_2", (1, -1)), "has channels 0 to"),
+        (Channel("relu2_2", (1, -1)), "has channels 0 to"),
     ],
 )
 def test_objectives_that_do_not_fit_are_refused(small, objective, text):

@@ -91,16 +91,6 @@ def test_pictures_can_be_enlarged_for_the_judge():
     assert seen == [(1, 3, 9, 9)]
 
 
-def test_held_out_is_the_mean_over_networks():
-    x, y = torch.full((1, 3, 4, 4), 0.5), torch.tensor([1])
-    nets = {"a": Fixed([0.0, 1.0]), "b": Fixed([0.0, -3.0])}
-    found = scores.heldout(nets, x, y)
-    one, two = (1 / (1 + np.exp(-v)) for v in (0.5, -1.5))
-    np.testing.assert_allclose(found["probability"], [(one + two) / 2], rtol=1e-5)
-    with pytest.raises(ValueError, match="at least one network"):
-        scores.heldout({}, x, y)
-
-
 @pytest.mark.parametrize("x", [torch.rand(3, 4, 4), torch.zeros(1, 3, 4, 4).long(),
                                torch.full((1, 3, 4, 4), float("nan"))])  # fmt: skip
 def test_bad_pictures_are_refused(x):

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from practicals import jobs, stats
-from practicals.classvis import ascent, atlas, controls, plots, study, summary, variations
+from practicals import stats
+from practicals.classvis import ascent, atlas, plots, study, summary, variations
 from practicals.networks import backbones, training
 
 TINY = ascent.PUBLISHED.but(steps=3)
@@ -174,17 +174,6 @@ def test_many_pictures_of_any_class():
     assert found.shape == (23, 3, 16, 16)
     assert torch.equal(found, study.many(False, 23, 16, 0))
     assert len({one.sum().item() for one in found}) == 23
-
-
-def test_the_second_network_learns_and_differs():
-    state = jobs.once(controls.control, 4, 2, 1)
-    other = controls.control(4, 2, 2)
-    assert set(state) == set(other) and not torch.equal(
-        state["features.0.weight"], other["features.0.weight"]
-    )
-    assert not torch.equal(
-        controls.control(4, 2, 1)["features.0.weight"], other["features.0.weight"]
-    )
 
 
 def test_judges_are_all_but_the_climbed():

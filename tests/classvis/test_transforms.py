@@ -92,11 +92,11 @@ def test_twice_as_large_doubles_distances_from_the_centre():
 
 def test_scale_and_rotate_draw_from_their_ranges():
     x, seeds = torch.rand(1, 3, 8, 8).expand(60, 3, 8, 8), range(60)
-    for transform in (transforms.scale, transforms.rotate, transforms.scale_and_rotate):
+    for transform in (transforms.scale, transforms.scale_and_rotate):
         found = transform(x, generators(seeds))
         again = transform(x, generators(seeds))
         assert torch.equal(found, again) and len({one.sum().item() for one in found}) > 5
-    still = transforms.rotate(x[:2], generators([0, 1]), most=0)
+    still = transforms.scale_and_rotate(x[:2], generators([0, 1]), 1.0, 1.0, most=0)
     torch.testing.assert_close(still, x[:2], atol=1e-6, rtol=0)
 
 

@@ -13,7 +13,7 @@ needs = lambda name: pytest.mark.skipif(  # noqa: E731
 
 def picture(path, value=0):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("L", (8, 8), value).save(path)
+    Image.new("L", (8, 8)).save(path)
 
 
 def test_duplicates_are_found_by_content():

@@ -44,11 +44,6 @@ def test_ratios_are_tested_on_the_logarithm():
     assert summary.of(a, "frechet").tolist() == [4.0, 8.2, 15.9]
 
 
-def test_symptoms_are_means_over_seeds():
-    found = summary.symptoms([run(0, 2.0), run(1, 4.0)])
-    assert found["modes"] == found["recall"] == 3.0 and found["unrest"] == 0
-
-
 def test_digits_of_one_class_share_a_row():
     shown = np.arange(100, dtype=np.uint8)[:, None, None] * np.ones((1, 4, 4), np.uint8)
     rows = summary.by_digit(shown)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from practicals.networks import training
+from practicals.networks import smallvgg, training
 
 
 def test_fit_learns_reports_and_repeats():
@@ -44,3 +44,10 @@ def test_flip_and_shift_keeps_shape_range_and_content():
     assert moved.shape == x.shape and moved.min() >= 0 and moved.max() <= 1
     pixels = (255 * x).byte()
     assert training.flip_and_shift(pixels, torch.Generator().manual_seed(0)).max() <= 1
+
+
+def test_another_seed_trains_another_small_network_on_other_patches():
+    (x, y), (other, labels) = (smallvgg.photographs(2, seed) for seed in (0, 1))
+    assert y.tolist() == labels.tolist() and not torch.equal(x, other)
+    states = [smallvgg.train(2, 1, seed)["features.0.weight"] for seed in (0, 1, 1)]
+    assert torch.equal(states[1], states[2]) and not torch.equal(states[0], states[1])

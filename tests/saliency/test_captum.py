@@ -5,13 +5,14 @@ import warnings
 
 import pytest
 import torch
+from tests.peers import peer
 from torch import nn
 from torchvision import models
 
 from practicals.saliency import deeplift
 from practicals.saliency import maps as saliency
 
-attr = pytest.importorskip("captum.attr")
+attr = peer("captum.attr", at_import=True)
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 KEEP = {"reduce": saliency.every_channel}

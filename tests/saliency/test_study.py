@@ -62,9 +62,9 @@ def test_parts_joined_are_the_pictures_in_order_and_are_kept(net, batch, monkeyp
     calls = []
     real = study.faithfulness
 
-    def counted(*args, **kwargs):
-        calls.append(kwargs["first"])
-        return real(*args, **kwargs)
+    def counted(*args, first, **kwargs):
+        calls.append(first)
+        return real(*args, first=first, **kwargs)
 
     counted.__module__, counted.__qualname__, counted.__name__ = real.__module__, "f", "f"
     monkeypatch.setattr(study, "f", counted, raising=False)
@@ -77,13 +77,13 @@ def test_parts_joined_are_the_pictures_in_order_and_are_kept(net, batch, monkeyp
 
 
 def test_localisation_gives_one_value_per_mosaic(net, batch):
-    found = study.localisation(net, *batch, EFFORT, first=0)
+    found = study.localisation(net, *batch, EFFORT)
     assert found["grad_cam/pointing"].shape == (1,)
     assert found["random/inside"][0] == pytest.approx(0.25, abs=0.02), "a quarter into each cell"
 
 
 def test_randomisation_compares_at_every_stage_signed_and_absolute(net, batch):
-    found = study.randomisation(net, *batch, EFFORT, 3, first=0)
+    found = study.randomisation(net, *batch, EFFORT, 3)
     assert found["smoothgrad/ssim"].shape == (4, 3)
     np.testing.assert_array_equal(found["gradient/signed"], found["gradient/absolute"])
     differ = found["integrated_gradients/signed"] - found["integrated_gradients/absolute"]
@@ -92,7 +92,7 @@ def test_randomisation_compares_at_every_stage_signed_and_absolute(net, batch):
 
 
 def test_stability_draws_anew(net, batch):
-    found = study.stability(net, *batch, EFFORT, 1e-6, first=0)
+    found = study.stability(net, *batch, EFFORT, 1e-6)
     assert (found["gradient"] > 0.9).all(), "next to no noise changes next to nothing"
     assert (found["smoothgrad_same"] > found["smoothgrad"]).all(), "new draws change the map"
     np.testing.assert_allclose(found["smoothgrad"], found["smoothgrad_alone"], atol=0.05)

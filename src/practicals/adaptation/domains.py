@@ -195,11 +195,3 @@ def load_tests(real: bool, seed: int = 0) -> dict[str, Digits]:
     labels = torch.from_numpy(y.astype(np.int64))
     made = jobs.once(make_tests, real, seed)
     return {name: Digits(torch.from_numpy(x), labels) for name, x in made.items()}
-
-
-def checksum(domains: Domains) -> str:
-    """Return the first 16 digits of the sha256 over the target's training and test pixels."""
-    found = sha256()
-    for digits in (domains.target, domains.target_test):
-        found.update(digits.x.contiguous().numpy().tobytes())
-    return found.hexdigest()[:16]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,6 +29,12 @@ class DomainNorm(nn.BatchNorm2d):
     batch normalization, 2018); ``side`` says which one.
     A batch without a target half (``halves`` False) is one domain.
     """
+
+    source_mean: torch.Tensor
+    source_var: torch.Tensor
+    running_mean: torch.Tensor
+    running_var: torch.Tensor
+    momentum: float
 
     def __init__(self, channels: int, mode: str) -> None:
         super().__init__(channels)
@@ -76,17 +83,13 @@ class GradientReversal(torch.autograd.Function):
     """The identity forward; backward, the gradient times −λ (Ganin et al. 2016, §4.2)."""
 
     @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx, x: torch.Tensor, lam: float
-    ) -> torch.Tensor:
+    def forward(ctx: Any, x: torch.Tensor, lam: float) -> torch.Tensor:
         """Return ``x`` itself."""
         ctx.lam = lam
         return x.view_as(x)
 
     @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, grad: torch.Tensor
-    ) -> tuple[torch.Tensor, None]:
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None]:
         """Return −λ times the gradient of what comes after; λ itself gets none."""
         return -ctx.lam * grad, None
 

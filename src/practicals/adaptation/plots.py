@@ -161,8 +161,15 @@ def confidence(curves: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]) 
         ax.plot(coverage, precision, ".-", color=colour, label=name)
     # The lines do not cross, so the thresholds of the lowest one can stand below it.
     for threshold, precision, coverage in zip(*next(iter(curves.values())), strict=True):
-        place = {"xytext": (-3, -3), "textcoords": "offset points", "ha": "right", "va": "top"}
-        ax.annotate(f"{threshold:g}", (coverage, precision), fontsize=8, **place)
+        ax.annotate(
+            f"{threshold:g}",
+            (coverage, precision),
+            (-3, -3),
+            textcoords="offset points",
+            ha="right",
+            va="top",
+            fontsize=8,
+        )
     ax.set(xlabel="coverage", ylabel="precision")
     ax.margins(x=0.1, y=0.1)
     ax.legend()

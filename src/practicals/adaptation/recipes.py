@@ -4,6 +4,7 @@ Ganin et al., Domain-adversarial training of neural networks, JMLR 17 (2016).
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -13,7 +14,6 @@ from .networks import Design
 
 METHODS = ("source_only", "dann", "no_reversal", "target_only")
 AUGMENTATIONS = ("none", "ink", "invert")
-SCHEDULES = ("cycle", "ganin")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Recipe:
     """How often, evenly, the network is looked at; nothing is decided by it."""
 
     def __post_init__(self) -> None:
-        known = {"method": METHODS, "augment": AUGMENTATIONS, "schedule": SCHEDULES}
+        known = {"method": METHODS, "augment": AUGMENTATIONS, "schedule": tuple(DECAYS)}
         for name, options in known.items():
             if getattr(self, name) not in options:
                 raise ValueError(f"{name} {getattr(self, name)!r}: expected one of {options}")
@@ -72,6 +72,10 @@ def one_cycle(progress: float, warm_up: float = 0.2) -> float:
     if progress < warm_up:
         return (progress + 0.01) / (warm_up + 0.01)
     return (1 + math.cos(math.pi * (progress - warm_up) / (1 - warm_up))) / 2
+
+
+DECAYS: dict[str, Callable[[float], float]] = {"cycle": one_cycle, "ganin": ganin_decay}
+"""How the learning rate goes, by the name of the schedule: its factor at a progress in [0, 1]."""
 
 
 def augmented(x: torch.Tensor, kind: str, rng: torch.Generator) -> torch.Tensor:

@@ -6,6 +6,7 @@ Every function that trains is a job (see ``jobs``): a run is a recipe and a seed
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from typing import Any
 
 import numpy as np
 import torch
@@ -87,7 +88,7 @@ def accuracy_on(digits: Digits) -> Callable[[AdaptationNet], float]:
     return accuracy
 
 
-def assess(net: AdaptationNet, domains: Domains) -> dict[str, object]:
+def assess(net: AdaptationNet, domains: Domains) -> dict[str, Any]:
     """Return what ``Outcome`` says of a network's quality, as keyword arguments."""
     net = net.cpu()
     test = domains.target_test

@@ -100,7 +100,8 @@ def confidence(runs: Sequence[Outcome], number: int) -> np.ndarray:
 
     Where no prediction of any seed reaches a threshold, the precision is NaN.
     """
-    each = [[(c.precision, c.coverage) for c in r.refined.rounds[number].curve] for r in runs]
+    done = [run.refined.rounds[number].curve for run in runs if run.refined]
+    each = [[(c.precision, c.coverage) for c in curve] for curve in done]
     stack = np.array(each)
     known = np.isfinite(stack[..., 0])
     counted = np.maximum(known.sum(0), 1)

@@ -17,7 +17,7 @@ from ..networks.training import as_float
 from ..runtime import mixed_precision
 from . import scores
 from .networks import AdaptationNet
-from .recipes import Recipe, augmented, ganin_decay, lambda_at, one_cycle, shifted
+from .recipes import DECAYS, Recipe, augmented, lambda_at, shifted
 
 HELD_OUT = 1000
 """Pictures at the end of each training set that no step sees, at most; see ``held_out``."""
@@ -143,8 +143,7 @@ class Trainer:
                 told = self.domain_loss(features, progress)
                 loss = label_loss + told
         self.losses = label_loss.item(), told.item()
-        factor = {"cycle": one_cycle, "ganin": ganin_decay}[recipe.schedule](progress)
-        descend(self.net, self.sgd, loss, recipe.lr * factor)
+        descend(self.net, self.sgd, loss, recipe.lr * DECAYS[recipe.schedule](progress))
 
     def domain_loss(self, features: torch.Tensor, progress: float) -> torch.Tensor:
         """Return the domain classifier's loss behind the λ of this moment.

@@ -6,8 +6,9 @@ What is judged is the picture rounded to 8 bits, in single precision. The networ
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
+from typing import Any
 
 import torch
 from torch import nn
@@ -86,12 +87,12 @@ class Attack:
             raise ValueError(f"eps, step, steps and samples must be positive, got {self}")
 
 
-def fgsm(eps: float, **options: object) -> Attack:
+def fgsm(eps: float, **options: Any) -> Attack:
     """Return the fast gradient sign method: one step to the ball's edge (Goodfellow 2015)."""
     return Attack("linf", eps, eps, 1, stop_early=False, **options)
 
 
-def pgd(eps: float, steps: int = 10, norm: str = "linf", **options: object) -> Attack:
+def pgd(eps: float, steps: int = 10, norm: str = "linf", **options: Any) -> Attack:
     """Return projected gradient descent (Madry et al., ICLR 2018) with steps of 2.5 eps / steps.
 
     In L∞ a step is at least one grey level where the ball is that large: less is rounded away.
@@ -102,12 +103,12 @@ def pgd(eps: float, steps: int = 10, norm: str = "linf", **options: object) -> A
     return Attack(norm, eps, step, steps, **options)
 
 
-def momentum(eps: float, steps: int = 10, **options: object) -> Attack:
+def momentum(eps: float, steps: int = 10, **options: Any) -> Attack:
     """Return the momentum method (Dong et al., CVPR 2018): all gradients so far, normalised."""
     return Attack("linf", eps, eps / steps, steps, momentum=1.0, **options)
 
 
-def fooling(step: float = 0.5, steps: int = 100, **options: object) -> Attack:
+def fooling(step: float = 0.5, steps: int = 100, **options: Any) -> Attack:
     """Return plain ascent on a score until it wins: L2 steps and no ball (Szegedy et al., 2014)."""
     return Attack("l2", inf, step, steps, objective="score", **options)
 
@@ -184,7 +185,7 @@ def gradient(
 
     With ``draws``, a random transformation, both are means over ``samples`` of it.
     """
-    logits, slopes = 0.0, 0.0
+    logits = slopes = torch.zeros(())
     with differentiating(net):
         for _ in range(samples):
             leaf = matched(net, x).requires_grad_()
@@ -259,8 +260,3 @@ def distances(x: torch.Tensor, other: torch.Tensor) -> dict[str, torch.Tensor]:
     d = (other - x).float()
     changed = (d.abs() > 0.5 / LEVELS).any(1).flatten(1).sum(1)
     return {"l0": changed, "l2": d.flatten(1).norm(dim=1), "linf": d.flatten(1).abs().amax(1)}
-
-
-def with_eps(attack: Attack, eps: float) -> Attack:
-    """Return the same attack in a ball of another size, its step in proportion."""
-    return replace(attack, eps=eps, step=attack.step * eps / attack.eps, rounded=eps >= 1 / LEVELS)

@@ -106,7 +106,7 @@ def run(
     candidate that fools. Candidates are 8-bit pixels, so the picture judged is the picture found.
     """
     check(net, x, y, target)
-    rng, shape = torch.Generator().manual_seed(search.seed), tuple(x.shape[2:])
+    rng, shape = torch.Generator().manual_seed(search.seed), (x.shape[2], x.shape[3])
     parents, used = draw(shape, len(x), search, rng), np.full(len(x), -1)
     best, at = parents[:, 0].clone(), torch.arange(len(x))
     worth = torch.full(parents.shape[:2], float("inf"))

@@ -5,30 +5,23 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..figures import PALETTE, TEXT_WIDTH
+from .. import figures
+from ..figures import PALETTE, TEXT_WIDTH, Cell
 
 MARKERS = "os^Dv<>"
-Titled = tuple[np.ndarray, str]
 
 
-def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
-    text = ""
-    if isinstance(content, tuple):
-        content, text = content
-    if content is not None and content.ndim == 3:
-        ax.imshow(content)
-    elif content is not None:
-        ax.imshow(content, cmap="gray", vmin=0, vmax=max(float(content.max()), 1e-12))
-    ax.text(0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top", fontsize=8)
-    ax.set(xticks=(), yticks=())
-    ax.spines[:].set_visible(False)
+def _draw(ax: Axes, content: np.ndarray) -> None:
+    top = None if content.ndim == 3 else max(float(content.max()), 1e-12)
+    ax.imshow(content, cmap="gray", vmin=0, vmax=top)
 
 
 def grid(
-    cells: Sequence[Sequence[np.ndarray | Titled | None]],
+    cells: Sequence[Sequence[Cell]],
     columns: Sequence[str] = (),
     rows: Sequence[str] = (),
 ) -> Figure:
@@ -36,17 +29,7 @@ def grid(
     width = min(TEXT_WIDTH / len(cells[0]), 1.7)
     below = any(isinstance(cell, tuple) for row in cells for cell in row)
     size = (TEXT_WIDTH, (width + 0.17 * below) * len(cells) + 0.25)
-    fig, axes = plt.subplots(
-        len(cells), len(cells[0]), figsize=size, squeeze=False, layout="constrained"
-    )
-    fig.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    for ax, content in zip(axes.flat, (cell for row in cells for cell in row), strict=True):
-        _cell(ax, content)
-    for ax, title in zip(axes[0], columns, strict=False):
-        ax.set_title(title, fontsize=8, pad=3)
-    for ax, title in zip(axes[:, 0], rows, strict=False):
-        ax.set_ylabel(title, fontsize=8)
-    return fig
+    return figures.grid(cells, size, _draw, columns, rows)
 
 
 def amplified(x: np.ndarray, other: np.ndarray, factor: float) -> np.ndarray:
@@ -57,9 +40,9 @@ def amplified(x: np.ndarray, other: np.ndarray, factor: float) -> np.ndarray:
 
 def compared(
     x: torch.Tensor, other: torch.Tensor, before: Sequence[str], after: Sequence[str]
-) -> list[list[np.ndarray | Titled]]:
+) -> list[list[Cell]]:
     """Return rows for ``grid``: picture, changed picture, their difference, and ten times it."""
-    rows = []
+    rows: list[list[Cell]] = []
     for a, b, was, now in zip(_pixels(x), _pixels(other), before, after, strict=True):
         large = amplified(a, b, 10)
         rows.append([(a, was[:20]), (b, now[:20]), amplified(a, b, 1), large])
@@ -76,7 +59,7 @@ def compare(picture: torch.Tensor, changed: torch.Tensor, titles: Sequence[str])
     cells = [before, after, amplified(before, after, 10)]
     _, axes = plt.subplots(1, 3, figsize=(5.2, 1.95), layout="constrained")
     for ax, content, title in zip(axes, cells, (was, now, "difference × 10"), strict=True):
-        _cell(ax, content)
+        figures.draw_cell(ax, content, _draw)
         ax.set_title(title[:24], fontsize=8)
 
 
@@ -123,11 +106,11 @@ def budgets(
         ax.grid(alpha=0.3)
     axes[0][0].set_ylabel("share fooled")
     # A search may be asked of one network only: the legend gathers all.
-    named = {}
+    named: dict[str, Artist] = {}
     for ax in axes[0]:
         handles, labels = ax.get_legend_handles_labels()
         named |= dict(zip(labels, handles, strict=True))
-    fig.legend(named.values(), named.keys(), loc="outside lower center", ncols=3)
+    fig.legend(list(named.values()), list(named), loc="outside lower center", ncols=3)
     return fig
 
 

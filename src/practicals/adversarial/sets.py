@@ -86,9 +86,7 @@ def drawn(real: bool, count: int, seed: int) -> pictures.ImageSet:
     """Return the pictures that cases come from: all ImageNet samples, or sample patches."""
     if real:
         return pictures.imagenet_samples()
-    each = -(-2 * count // len(pictures.COLOUR))
-    _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=each, seed=seed)
-    return pictures.ImageSet(list(x), y, classes)
+    return pictures.held_out_patches(-(-2 * count // len(pictures.COLOUR)), seed)
 
 
 def common(
@@ -148,7 +146,8 @@ def grey_digits(real: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, t
         x_test[test][:, None],
         y_test[test].astype(int),
     )
-    return tuple(map(torch.from_numpy, parts))
+    pixels, labels, test_pixels, test_labels = map(torch.from_numpy, parts)
+    return pixels, labels, test_pixels, test_labels
 
 
 def every_digit(x: torch.Tensor, y: torch.Tensor, count: int) -> Cases:

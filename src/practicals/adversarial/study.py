@@ -4,7 +4,7 @@ Each function is a job (see ``jobs``): it takes a network and a part of the pict
 plain arrays with one row per picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,27 +15,20 @@ from torch import nn
 from .. import jobs
 from ..networks.backbones import Backbone
 from ..networks.gradients import outputs
+from ..networks.parts import Found, run_by_parts
 from . import apgd, attacks, defence, minimum, one_pixel, patch, square
 from .attacks import Attack, Outcome
 from .sets import Cases, grey_digits
 
-Found = dict[str, np.ndarray]
 SIZE = 20
 """Pictures in a part: what is kept at once, and lost at most by an interruption."""
 
 
-def joined(parts: Sequence[Found]) -> Found:
-    """Return the arrays of several parts one after another."""
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-
-
-def by_parts(job: Any, net: nn.Module, found: Cases, label: str, **others: Any) -> Found:
+def by_parts(
+    job: Callable[..., Found], net: nn.Module, found: Cases, label: str, **others: Any
+) -> Found:
     """Run a job of this module over all cases, a part at a time; each part is kept at once."""
-    settings = [
-        {"x": found.x[i : i + SIZE], "y": found.y[i : i + SIZE], "first": i} | others
-        for i in range(0, len(found), SIZE)
-    ]
-    return joined(jobs.run(job, settings, (net,), label=label, at_once=1))
+    return run_by_parts(job, net, found.x, found.y, lambda _first: others, SIZE, label)
 
 
 def other_classes(y: torch.Tensor, classes: int, seed: int) -> torch.Tensor:
@@ -103,7 +96,7 @@ def curve(
         if method == "apgd":
             fooled = strongly_attacked(net, x[at], y[at], eps, steps, first)["fooled"] > 0
         else:
-            options = {"rounded": eps >= 1 / attacks.LEVELS}
+            options: dict[str, Any] = {"rounded": eps >= 1 / attacks.LEVELS}
             plan = attacks.fgsm(eps, **options)
             if method == "pgd":
                 plan = attacks.pgd(eps, steps, random_start=True, seed=first, **options)
@@ -113,7 +106,7 @@ def curve(
     return {"fooled": found}
 
 
-def nearest(net: nn.Module, x: torch.Tensor, y: torch.Tensor, steps: int, first: int) -> Found:
+def nearest(net: nn.Module, x: torch.Tensor, y: torch.Tensor, steps: int) -> Found:
     """Return the L2 distance to the nearest fooling picture, and the clean margin, by case."""
     _, distance = minimum.smallest(net, x, y, steps)
     return {"l2": distance.numpy(), "margin": minimum.clean_margin(net, x, y).numpy()}
@@ -167,7 +160,6 @@ def patch_for(
 def patch_success(
     net: Backbone,
     x: torch.Tensor,
-    y: torch.Tensor,
     sticker: torch.Tensor,
     target: int,
     sizes: tuple[float, ...],

@@ -55,7 +55,7 @@ def l2(x: torch.Tensor, weight: float = 1e-3) -> torch.Tensor:
     return weight * 3 * USUAL**2 * (standardised(x) ** 2).flatten(1).mean(1)
 
 
-def in_range(step: int, z: torch.Tensor) -> torch.Tensor:
+def in_range(_step: int, z: torch.Tensor) -> torch.Tensor:
     """Return standardised pixels cut to what black and white allow."""
     black, white = (standardised(torch.full((1, 3, 1, 1), end)).to(z) for end in (0.0, 1.0))
     return torch.minimum(torch.maximum(z, black), white)
@@ -66,7 +66,7 @@ def blur_every(step: int, z: torch.Tensor, every: int = 10, sigma: float = 0.5) 
     return blur(z, sigma) if step % every == 0 else z
 
 
-def drop_small(step: int, z: torch.Tensor, share: float = 0.5) -> torch.Tensor:
+def drop_small(_step: int, z: torch.Tensor, share: float = 0.5) -> torch.Tensor:
     """Return the pixels with the ``share`` of positions nearest to the mean colour set to it."""
     norms = z.norm(dim=1, keepdim=True)
     limit = norms.flatten(1).quantile(share, dim=1).view(-1, 1, 1, 1)
@@ -213,7 +213,8 @@ def run(
     picture. Raises ValueError for settings or shapes that do not fit.
     """
     _refuse(recipe, side, seeds)
-    rngs, trace, device = generators(seeds), [], _like(net, torch.zeros(0)).device
+    values_of: list[torch.Tensor] = []
+    rngs, device = generators(seeds), _like(net, torch.zeros(0)).device
     with differentiating(net):
         params, image = made = recipe.start(rngs, side, start=start, device=device)
         if _moves_pixels(recipe):
@@ -224,7 +225,7 @@ def run(
             if watch and step == 1:
                 watch(0, first)
             slopes, values = slopes_of(net, objective, recipe, made, rngs)
-            trace.append(values)
+            values_of.append(values)
             with torch.no_grad():
                 if recipe.update == "adam":
                     params.grad = slopes
@@ -238,5 +239,5 @@ def run(
                     watch(step, image())
         with torch.no_grad():
             last = image().clamp(0, 1)
-    trace = torch.stack(trace).cpu() if trace else torch.zeros(0, len(seeds))
+    trace = torch.stack(values_of).cpu() if values_of else torch.zeros(0, len(seeds))
     return Result(last.detach().cpu(), first.clamp(0, 1).cpu(), trace)

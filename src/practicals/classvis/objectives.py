@@ -7,6 +7,7 @@ objectives add, subtract and take weights: ``Channel("fire5", 3) - 0.5 * Score(l
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import nn
@@ -22,7 +23,10 @@ Outputs = Mapping[str, torch.Tensor]
 class Objective:
     """One value per picture, from the outputs of ``layers``; sums and multiples are objectives."""
 
-    layers: tuple[str, ...] = ()
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Return the layers that are looked at."""
+        raise NotImplementedError
 
     def __call__(self, outputs: Outputs) -> torch.Tensor:
         """Return the values (n,)."""
@@ -57,7 +61,8 @@ class Sum(Objective):
 
     def __call__(self, outputs: Outputs) -> torch.Tensor:
         """Return the values (n,)."""
-        return sum(w * part(outputs) for w, part in zip(self.weights, self.parts, strict=True))
+        terms = [w * part(outputs) for w, part in zip(self.weights, self.parts, strict=True)]
+        return reduce(torch.add, terms)
 
 
 @dataclass(frozen=True)
@@ -108,19 +113,6 @@ class Channel(Objective):
         return channel_of(outputs[self.layer], self.layer, self.channels).mean(1)
 
 
-@dataclass(frozen=True)
-class Unit(Channel):
-    """The middle position of channel ``channels[i]`` of a layer, for picture i."""
-
-    def __call__(self, outputs: Outputs) -> torch.Tensor:
-        """Return the middle values (n,)."""
-        maps = outputs[self.layer]
-        if maps.ndim != 4:
-            return channel_of(maps, self.layer, self.channels)[:, 0]
-        middle = maps[:, :, maps.shape[2] // 2, maps.shape[3] // 2]
-        return channel_of(middle, self.layer, self.channels)[:, 0]
-
-
 @contextmanager
 def _listening(net: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, torch.Tensor]]:
     """Borrow layers: the dict that is yielded receives their outputs; the hooks are given back."""
@@ -130,7 +122,7 @@ def _listening(net: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, torc
         for layer in layers:
 
             def keep(
-                module: nn.Module, args: tuple, output: torch.Tensor, name: str = layer
+                _module: nn.Module, _args: tuple, output: torch.Tensor, name: str = layer
             ) -> torch.Tensor:
                 found[name] = output
                 # What goes on is a copy, which a rectifier in place may overwrite.

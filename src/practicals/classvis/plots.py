@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
 
-from ..figures import PALETTE, TEXT_WIDTH
+from .. import figures
+from ..figures import PALETTE, TEXT_WIDTH, Cell
 from .ascent import Watch
 
-Titled = tuple[np.ndarray, str]
 MARKERS = "os^Dv<>p"
 WIDEST = 1.2
 """Of one picture in a grid, in inches: small pictures gain nothing by more."""
@@ -24,19 +24,12 @@ def as_pixels(x: torch.Tensor) -> np.ndarray:
     return (x.detach().cpu().clamp(0, 1) * 255).round().byte().movedim(-3, -1).numpy()
 
 
-def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
-    text = ""
-    if isinstance(content, tuple):
-        content, text = content
-    if content is not None:
-        ax.imshow(content, cmap="viridis", interpolation="nearest")
-    ax.text(0.5, -0.03, text, transform=ax.transAxes, ha="center", va="top", fontsize=8)
-    ax.set(xticks=(), yticks=())
-    ax.spines[:].set_visible(False)
+def _draw(ax: Axes, content: np.ndarray) -> None:
+    ax.imshow(content, cmap="viridis", interpolation="nearest")
 
 
 def grid(
-    cells: Sequence[Sequence[np.ndarray | Titled | None]],
+    cells: Sequence[Sequence[Cell]],
     columns: Sequence[str] = (),
     rows: Sequence[str] = (),
     widest: float = WIDEST,
@@ -46,18 +39,7 @@ def grid(
     texts = [cell[1] for row in cells for cell in row if isinstance(cell, tuple)]
     below = max((text.count("\n") + 1 for text in texts), default=0)
     size = (width * len(cells[0]), (width + 0.14 * below) * len(cells) + 0.25)
-    fig, axes = plt.subplots(
-        len(cells), len(cells[0]), figsize=size, squeeze=False, layout="constrained"
-    )
-    fig.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    for line, row in zip(axes, cells, strict=True):
-        for ax, content in zip(line, row, strict=True):
-            _cell(ax, content)
-    for ax, title in zip(axes[0], columns, strict=False):
-        ax.set_title(title, fontsize=8, pad=3)
-    for ax, title in zip(axes[:, 0], rows, strict=False):
-        ax.set_ylabel(title, fontsize=8)
-    return fig
+    return figures.grid(cells, size, _draw, columns, rows)
 
 
 def stacks(films: Mapping[str, np.ndarray], names: Sequence[str], columns: int) -> Figure:
@@ -65,7 +47,7 @@ def stacks(films: Mapping[str, np.ndarray], names: Sequence[str], columns: int) 
 
     ``films`` maps the title of a row to its pictures (classes, H, W, 3).
     """
-    cells: list[list[np.ndarray | Titled | None]] = []
+    cells: list[list[Cell]] = []
     for begin in range(0, len(names), columns):
         part = range(begin, min(begin + columns, len(names)))
         blank = [None] * (columns - len(part))
@@ -81,7 +63,7 @@ def show(x: torch.Tensor, titles: Sequence[str] = ()) -> None:
     width = min(TEXT_WIDTH, 2.2 * len(x))
     _, axes = plt.subplots(1, len(x), figsize=(width, width / len(x) + 0.25), squeeze=False)
     for ax, picture in zip(axes[0], as_pixels(x), strict=True):
-        _cell(ax, picture)
+        figures.draw_cell(ax, picture, _draw)
     for ax, title in zip(axes[0], titles, strict=False):
         ax.set_title(title)
 

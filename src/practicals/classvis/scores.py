@@ -3,8 +3,6 @@
 Pictures are (n, 3, H, W) in [0, 1]; every score has one value per picture.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 from torch import nn
@@ -40,16 +38,6 @@ def judged(
         # Ties count against the class.
         "hit": ((logits >= own).sum(1) <= first).numpy().astype(float),
     }
-
-
-def heldout(
-    nets: Mapping[str, nn.Module], x: torch.Tensor, y: torch.Tensor, side: int | None = None
-) -> Found:
-    """Return the mean over networks of what ``judged`` says; raise ValueError without networks."""
-    if not nets:
-        raise ValueError("expected at least one network that the ascent did not use")
-    found = [judged(net, x, y, side) for net in nets.values()]
-    return {key: np.mean([one[key] for one in found], 0) for key in found[0]}
 
 
 def total_variation(x: torch.Tensor) -> np.ndarray:

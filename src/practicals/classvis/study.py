@@ -15,13 +15,13 @@ from ..data import images, pictures
 from ..networks import backbones, smallvgg
 from ..networks.backbones import Backbone
 from ..networks.gradients import input_gradient
-from . import ascent, controls, scores
+from ..networks.parts import Found, joined
+from . import ascent, scores
 from .ascent import Recipe
 from .objectives import Score
 from .rectifiers import unrectified
 from .together import Together
 
-Found = dict[str, np.ndarray]
 CONTROLS = {"judge": "small VGG, second seed", "another": "small VGG, third seed"}
 """The judges of the sample profile, by name."""
 NAMED = ("wombat", "bee eater", "snail", "hay")
@@ -70,15 +70,14 @@ def draw(real: bool, count: int, side: int, seed: int) -> Sources:
         found = pictures.imagenet_samples()
         wanted = [found.classes.index(name) for name in NAMED]
     else:
-        _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=1, seed=3)
-        found, wanted = pictures.ImageSet(list(x), y, classes), []
+        found, wanted = pictures.held_out_patches(1, seed=3), []
     first = [i for label in wanted for i in np.flatnonzero(found.y == label)[:1]]
     others = np.random.default_rng(seed).permutation(len(found))
     chosen = [*first, *(i for i in others if found.y[i] not in wanted)][:count]
     kept = found.subset(np.array(chosen))
-    x = torch.stack([images.preprocess(source, side) for source in kept.images])
+    ready = torch.stack([images.preprocess(source, side) for source in kept.images])
     names = tuple(found.classes[label] for label in kept.y)
-    return Sources(x, torch.from_numpy(kept.y).long(), names)
+    return Sources(ready, torch.from_numpy(kept.y).long(), names)
 
 
 def many(real: bool, count: int, side: int, seed: int) -> torch.Tensor:
@@ -86,9 +85,7 @@ def many(real: bool, count: int, side: int, seed: int) -> torch.Tensor:
     if real:
         found = pictures.imagenet_samples()
     else:
-        each = -(-count // len(pictures.COLOUR))
-        _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=each, seed=4)
-        found = pictures.ImageSet(list(x), y, classes)
+        found = pictures.held_out_patches(-(-count // len(pictures.COLOUR)), seed=4)
     order = np.random.default_rng(seed).permutation(len(found))[:count]
     return torch.stack([images.preprocess(found.images[i], side) for i in order])
 
@@ -117,8 +114,8 @@ def climb(
     ``frames`` (steps kept, n, 3, side, side) holds the pictures at the steps ``keep``, and
     ``outward`` (n,) is ``outward_share`` at the end. Scores are those of ``unrectified``.
     """
-    frames, net = ascent.Frames(keep), unrectified(net)
-    found = ascent.run(net, Score(labels), recipe, numbers, side, start, frames)
+    frames, bare = ascent.Frames(keep), unrectified(net)
+    found = ascent.run(bare, Score(labels), recipe, numbers, side, start, frames)
     y = torch.tensor(labels)
     kept = [as_bytes(frames.kept[step]) for step in keep if step in frames.kept]
     return {
@@ -126,7 +123,7 @@ def climb(
         "start": as_bytes(found.start),
         "values": found.values.numpy(),
         "frames": np.stack(kept) if kept else np.zeros((0, len(labels), 3, side, side), np.uint8),
-        "outward": outward_share(found, input_gradient(net, found.pictures, y)),
+        "outward": outward_share(found, input_gradient(bare, found.pictures, y)),
     }
 
 
@@ -145,13 +142,6 @@ def outward_share(found: ascent.Result, slopes: torch.Tensor) -> np.ndarray:
 
 AXIS = {"values": 1, "frames": 1}
 """Along which axis the pictures of a kept array lie; 0 for the others."""
-
-
-def joined(parts: Sequence[Found]) -> Found:
-    """Return the arrays of several batches of pictures one after another."""
-    return {
-        key: np.concatenate([part[key] for part in parts], AXIS.get(key, 0)) for key in parts[0]
-    }
 
 
 def climbed(
@@ -179,7 +169,7 @@ def climbed(
     ]
     found = jobs.run(climb, settings, (net,), label=label or net.title)
     each = len(cases.seeds)
-    batches = [joined(found[i : i + each]) for i in range(0, len(found), each)]
+    batches = [joined(found[i : i + each], AXIS) for i in range(0, len(found), each)]
     return {name: batches[unique.index(recipe)] for name, recipe in recipes.items()}
 
 
@@ -249,11 +239,11 @@ def frame_steps(steps: int, count: int) -> tuple[int, ...]:
 def networks(names: Sequence[str], real: bool) -> dict[str, Backbone]:
     """Return the networks that classify and are at hand, in single precision, the climbed first.
 
-    In the sample profile the others are ``controls.control``, under the names of ``CONTROLS``.
+    In the sample profile the others are small networks of another seed, named in ``CONTROLS``.
     """
     found = {name: backbones.load(name) for name in names if backbones.is_complete(name)}
     for seed, (name, title) in enumerate(() if real else CONTROLS.items(), start=1):
-        state = jobs.once(controls.control, smallvgg.PER_PHOTO, smallvgg.EPOCHS, seed)
+        state = jobs.once(smallvgg.train, smallvgg.PER_PHOTO, smallvgg.EPOCHS, seed)
         found[name] = backbones.from_state("smallvgg", state, "trained here, another seed")
         found[name].title = title
     return {name: backbones.prepare(net, torch.float32) for name, net in found.items()}

@@ -57,8 +57,8 @@ def over_steps(
     steps = sorted(judged)
     shown = {}
     for score in scores:
-        found = [mean_and_error(judged[step][score], cases) for step in steps]
-        shown[score] = (steps, *map(np.array, zip(*found, strict=True)))
+        means, errors = zip(*(mean_and_error(judged[s][score], cases) for s in steps), strict=True)
+        shown[score] = (steps, np.array(means), np.array(errors))
     return shown
 
 
@@ -88,7 +88,8 @@ def rows_of(keys: Sequence[str]) -> dict[str, str]:
 
 def extremes(values: np.ndarray, labels: Sequence[int], count: int) -> list[int]:
     """Return the places of ``count`` low and of ``count`` high values, all of different classes."""
-    order, chosen, used = values.argsort(kind="stable"), [], set()
+    order, used = values.argsort(kind="stable"), set()
+    chosen: list[int] = []
     for ordered in (order, order[::-1]):
         wanted = len(chosen) + count
         for place in ordered:
@@ -121,7 +122,7 @@ def adjusted(tests: Mapping[str, Test]) -> dict[str, float]:
 def told(tests: Mapping[str, Test], level: float = 0.05) -> str:
     """Return in words which differences of probabilities are significant, and which are not."""
     p = adjusted(tests)
-    parts = {True: [], False: []}
+    parts: dict[bool, list[str]] = {True: [], False: []}
     for name, one in tests.items():
         effect = f"{100 * one.effect:+.1f}".replace("-", "−")
         parts[p[name] < level].append(f"{name} ({effect} points, p = {p[name]:.3f})")

@@ -51,7 +51,7 @@ def crop(x: torch.Tensor, rngs: Rngs, most: int = 8) -> torch.Tensor:
     return torch.stack(windows)
 
 
-def pad(x: torch.Tensor, rngs: Rngs, width: int = 12) -> torch.Tensor:
+def pad(x: torch.Tensor, _rngs: Rngs, width: int = 12) -> torch.Tensor:
     """Put a grey frame of ``width`` pixels around each picture."""
     return F.pad(x, (width,) * 4, value=GREY)
 
@@ -83,12 +83,6 @@ def scale(
     factors = torch.linspace(low, high, steps)
     drawn = torch.stack([factors[_drawn(rng, steps)] for rng in rngs])
     return turned(x, drawn, torch.zeros(len(x)))
-
-
-def rotate(x: torch.Tensor, rngs: Rngs, most: int = 10) -> torch.Tensor:
-    """Turn each picture by a whole number of degrees from -``most`` to ``most``."""
-    drawn = torch.tensor([float(_drawn(rng, 2 * most + 1) - most) for rng in rngs])
-    return turned(x, torch.ones(len(x)), drawn)
 
 
 def scale_and_rotate(

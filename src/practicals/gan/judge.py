@@ -47,10 +47,9 @@ def pixels(real: bool) -> Pixels:
     """Return MNIST, or where not ``real`` scikit-learn's digits, two black pixels on each side."""
     x, y, x_test, y_test = digits.mnist() if real else digits.small_digits()
     edge = (SIDE - digits.SIDE) // 2
-    padded = (F.pad(torch.from_numpy(part.copy())[:, None], (edge,) * 4) for part in (x, x_test))
-    classes = (torch.from_numpy(part.astype(np.int64)) for part in (y, y_test))
-    (x, x_test), (y, y_test) = padded, classes
-    return Pixels(x, y, x_test, y_test)
+    padded = [F.pad(torch.from_numpy(part.copy())[:, None], (edge,) * 4) for part in (x, x_test)]
+    classes = [torch.from_numpy(part.astype(np.int64)) for part in (y, y_test)]
+    return Pixels(padded[0], classes[0], padded[1], classes[1])
 
 
 class LeNet(nn.Module):

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from .training import discriminator_loss, generator_loss
 
@@ -121,8 +120,8 @@ def pull(distance: float, kind: str, n: int = 4096, seed: int = 0) -> float:
     noise = torch.randn(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     place = torch.tensor(distance, dtype=torch.float64, requires_grad=True)
     logits = distance**2 / 2 - distance * (noise + place)
-    generator_loss(logits, kind).backward()
-    return float(place.grad.abs())
+    (slope,) = torch.autograd.grad(generator_loss(logits, kind), place)
+    return float(slope.abs())
 
 
 def play(
@@ -161,10 +160,3 @@ def entropy_of(values: np.ndarray, kinds: int) -> float:
     """Return the entropy of a histogram of integers in nats, in [0, log kinds]."""
     share = np.bincount(values, minlength=kinds) / len(values)
     return float(-(share * np.log(np.where(share > 0, share, 1))).sum())
-
-
-def loss_at_best(p: Mixture, q: Mixture, n: int, seed: int) -> float:
-    """Return the loss of D* on ``n`` points of either density: near 2 log 2 − 2 JSD."""
-    rng = torch.Generator().manual_seed(seed)
-    real, fake = (best_logit(p, q, m.draw(n, rng).double()) for m in (p, q))
-    return float(F.softplus(-real).mean() + F.softplus(fake).mean())

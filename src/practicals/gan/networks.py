@@ -127,7 +127,7 @@ class Discriminator(nn.Module):
     def forward(self, x: torch.Tensor, y: torch.Tensor | None = None) -> torch.Tensor:
         """Return logits; raise ValueError where the class is asked for and absent."""
         h = self.first(x.contiguous(memory_format=torch.channels_last))
-        if self.embed is None:
+        if self.embed is None or self.match is None:
             return self.last(self.body(h)).squeeze(1)
         if y is None:
             raise ValueError("this discriminator sees the class: give the classes y as well")
@@ -135,31 +135,33 @@ class Discriminator(nn.Module):
         return self.last(h).squeeze(1) + (h * self.match(y)).sum(1)
 
 
-def initialise(net: nn.Module, rng: torch.Generator) -> nn.Module:
+def initialise(net: nn.Module, rng: torch.Generator) -> None:
     """Draw weights from N(0, 0.02) and batch norm's from N(1, 0.02), as DCGAN does."""
     for name, p in net.named_parameters():
         if name.endswith("bias"):
             nn.init.zeros_(p)
         else:
             nn.init.normal_(p, 1.0 if p.ndim == 1 else 0.0, 0.02, generator=rng)
-    return net
 
 
 def build(design: Design, seed: int) -> tuple[Generator, Discriminator]:
     """Return a pair of networks in training mode, its weights drawn from ``seed``."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        nets = Generator(design), Discriminator(design)
+        G, D = Generator(design), Discriminator(design)
     if design.init == "dcgan":
         rng = torch.Generator().manual_seed(seed)
-        nets = tuple(initialise(net, rng) for net in nets)
+        initialise(G, rng)
+        initialise(D, rng)
     if design.spectral:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            for module in [*nets[1].modules()]:
+            for module in [*D.modules()]:
                 if isinstance(module, nn.Conv2d | nn.Linear | nn.Embedding):
                     spectral_norm(module)
-    return tuple(net.to(memory_format=torch.channels_last) for net in nets)
+    G.to(memory_format=torch.channels_last)
+    D.to(memory_format=torch.channels_last)
+    return G, D
 
 
 def parameters(net: nn.Module) -> int:

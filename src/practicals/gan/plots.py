@@ -161,7 +161,7 @@ def scatter(pairs: Mapping[str, tuple[np.ndarray, np.ndarray]], xlabel: str, yla
 def overlaid(values: Mapping[str, np.ndarray], xlabel: str) -> Figure:
     """Draw the distributions of several sets of numbers, as outlines over common bins."""
     fig, ax = plt.subplots(figsize=(TEXT_WIDTH, 2.2))
-    bins = np.histogram_bin_edges(np.concatenate([*values.values()]), 30)
+    bins = np.histogram_bin_edges(np.concatenate([*values.values()]), 30).tolist()
     for number, (name, found) in enumerate(values.items()):
         style = ("-", "--", ":")[number % 3]
         ax.hist(found, bins, histtype="step", label=name, ls=style, lw=1.4, density=True)

@@ -150,7 +150,8 @@ def corrupted(x: torch.Tensor, kind: str, level: float, seed: int = 0) -> torch.
     ``noise`` adds Gaussian noise of deviation level/2 of the range, ``blur`` convolves with a
     Gaussian of 2·level pixels, ``swap`` puts uniform noise in place of that fraction of digits.
     """
-    rng, pixel = np.random.default_rng(seed), x.numpy().astype(np.float32)
+    rng = np.random.default_rng(seed)
+    pixel: np.ndarray = x.numpy().astype(np.float32)
     if kind == "noise":
         pixel = pixel + rng.normal(0, 127 * level, pixel.shape)
     elif kind == "blur":

@@ -6,6 +6,7 @@ It stands apart from ``study``, so that another way to show a result does not me
 from collections.abc import Sequence
 
 import numpy as np
+from skimage.util import montage
 
 from ..stats import Test, against, paired
 from . import scores
@@ -73,17 +74,6 @@ def too_near(found: Found, part: float = 0.01) -> tuple[int, int]:
     return int((found["generated"] < limit).sum()), len(found["generated"])
 
 
-def symptoms(runs: Sequence[Run]) -> dict[str, float]:
-    """Return what tells collapse and instability: means over seeds.
-
-    ``modes`` and ``recall`` are low after a collapse, ``unrest`` is high in an unstable run.
-    """
-    keys = ("frechet", "precision", "recall", "coverage", "modes", "imbalance")
-    return {key: float(of(runs, key).mean()) for key in keys} | {
-        "unrest": float(unrest(runs).mean())
-    }
-
-
 def by_digit(shown: np.ndarray, rows: int = 10) -> np.ndarray:
     """Return fixed-z digits (n, 32, 32), classes in turn, as (10, rows, 32, 32): a row a class."""
     n = min(len(shown) // 10, rows)
@@ -92,13 +82,9 @@ def by_digit(shown: np.ndarray, rows: int = 10) -> np.ndarray:
 
 def sheet(digits: np.ndarray, gap: int = 2) -> np.ndarray:
     """Return digits (rows, columns, 32, 32) as one picture, uint8 (H, W), white between them."""
-    rows, columns, side = digits.shape[:3]
-    step = side + gap
-    whole = np.full((rows * step - gap, columns * step - gap), 255, np.uint8)
-    for r in range(rows):
-        for c in range(columns):
-            whole[r * step : r * step + side, c * step : c * step + side] = digits[r, c]
-    return whole
+    flat = digits.reshape(-1, *digits.shape[2:])
+    whole = montage(flat, fill=255, grid_shape=digits.shape[:2], padding_width=gap)
+    return whole[gap : len(whole) - gap, gap : whole.shape[1] - gap]
 
 
 def frames(shown: np.ndarray, zoom: int = 1) -> list[np.ndarray]:

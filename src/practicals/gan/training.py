@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .. import runtime
-from .networks import Design, Discriminator, Generator, build
+from .networks import Design, Generator, build
 
 RECORDS = ("loss_d", "loss_g", "gradient_d", "gradient_g", "d_real", "d_fake")
 """What is kept of every step: losses, gradient norms, and the mean D(x) and D(G(z))."""
@@ -99,7 +99,9 @@ class Gan:
 
     def __init__(self, recipe: Recipe, seed: int, device: torch.device | None = None) -> None:
         self.recipe, self.device = recipe, device or torch.device("cpu")
-        self.G, self.D = (net.to(self.device) for net in build(recipe.design, seed))
+        self.G, self.D = build(recipe.design, seed)
+        self.G.to(self.device)
+        self.D.to(self.device)
         self.mean = copy.deepcopy(self.G).requires_grad_(False)
         betas = (recipe.beta1, 0.999)
         self.adam_g = torch.optim.Adam(self.G.parameters(), recipe.lr_g, betas)
@@ -265,8 +267,3 @@ def sample(
     finally:
         net.train(was_training)
     return ((torch.cat(parts) + 1) * 127.5).round().clamp(0, 255).byte()
-
-
-def is_finite(net: Discriminator | Generator) -> bool:
-    """Return whether all weights of a network are numbers."""
-    return all(bool(torch.isfinite(p).all()) for p in net.parameters())

@@ -27,6 +27,9 @@ class MissingWeights(RuntimeError):
 class Normalise(nn.Module):
     """Map pixels in [0, 1] to zero mean and unit variance per channel."""
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
@@ -208,7 +211,7 @@ def without_inplace(module: nn.Module) -> nn.Module:
     """Let no ReLU overwrite the output of the layer before it, which may have been asked for."""
     for child in module.modules():
         if hasattr(child, "inplace"):
-            child.inplace = False
+            child.inplace = False  # type: ignore[assignment]
     return module
 
 
@@ -231,7 +234,7 @@ def prepare(
     """
     where = where or device()
     dtype = dtype or fastest_dtype(where)
-    return net.to(device=where, dtype=dtype, memory_format=torch.channels_last)
+    return net.to(where, dtype).to(memory_format=torch.channels_last)
 
 
 def as_input(net: Backbone, pixels: torch.Tensor) -> torch.Tensor:

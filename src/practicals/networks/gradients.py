@@ -76,7 +76,7 @@ def watching(net: nn.Module, layer: str | nn.Module) -> Iterator[list[torch.Tens
     """
     outputs: list[torch.Tensor] = []
 
-    def keep(module: nn.Module, args: tuple, output: torch.Tensor) -> torch.Tensor:
+    def keep(_module: nn.Module, _args: tuple, output: torch.Tensor) -> torch.Tensor:
         outputs.append(output.detach().requires_grad_())
         return outputs[-1].clone()
 

@@ -4,6 +4,7 @@ The weights are TensorFlow's of December 2015 with batch norm folded; pixels com
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -37,7 +38,7 @@ class _CountingNoPadding(torch.overrides.TorchFunctionMode):
     """While active, average pools divide by the number of pixels and not by the window's size."""
 
     def __torch_function__(
-        self, func: object, types: object, args: tuple = (), kwargs: dict | None = None
+        self, func: Callable, types: object, args: tuple = (), kwargs: dict | None = None
     ) -> torch.Tensor:
         kwargs = dict(kwargs or {})
         if func is torch.nn.functional.avg_pool2d:

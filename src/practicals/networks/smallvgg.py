@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -58,18 +59,27 @@ def steps(net: SmallVGG) -> "OrderedDict[str, nn.Module]":
     return named
 
 
-def train(per_photo: int, epochs: int) -> dict[str, torch.Tensor]:
+def photographs(per_photo: int, seed: int = 0) -> tuple[torch.Tensor, np.ndarray]:
+    """Return training patches of colour photographs and which photograph each comes from (n,).
+
+    ``per_photo`` counts the patches of each; they are normalised (n, 3, 64, 64), as layers take
+    them.
+    """
+    (x, y, _), _ = pictures.patches(pictures.COLOUR, per_photo, n_test=1, side=SIZE, seed=seed)
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
+    return (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 - mean) / std, y
+
+
+def train(per_photo: int, epochs: int, seed: int = 0) -> dict[str, torch.Tensor]:
     """Return the state dict of a network trained on colour photographs: which one is a patch from?
 
-    ``per_photo`` counts the training patches of each photograph.
+    ``per_photo`` counts the training patches of each photograph; with another ``seed`` the patches
+    are others as well, and so are start and order.
     """
-    torch.manual_seed(0)
-    (x, y, _), _ = pictures.patches(pictures.COLOUR, n_train=per_photo, n_test=1, side=SIZE)
-    net = SmallVGG()
-    training.he_initialise(net)
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    pixels = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 - mean) / std
-    training.fit(net, pixels, torch.from_numpy(y), epochs=epochs, lr=0.02, batch_size=32, seed=0)
+    x, y = photographs(per_photo, seed)
+    torch.manual_seed(seed)
+    net = training.he_initialise(SmallVGG())
+    training.fit(net, x, torch.from_numpy(y), epochs, lr=0.02, batch_size=32, seed=seed)
     return net.state_dict()
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 Augment = Callable[[torch.Tensor, torch.Generator], torch.Tensor]
+Net = TypeVar("Net", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Epoch:
     validation_accuracy: float | None
 
 
-def he_initialise(net: nn.Module) -> nn.Module:
+def he_initialise(net: Net) -> Net:
     """Draw every convolution and linear layer by He et al. (ICCV 2015), biases zero.
 
     Without it a 16-layer network with neither batch norm nor pretraining does not start to learn.

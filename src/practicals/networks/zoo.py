@@ -6,6 +6,7 @@ A step is a layer or a stage under the name that the literature uses for it.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 from torchvision import models
@@ -33,7 +34,8 @@ def nearest(kind: str, name: str, known: Iterable[str]) -> UnknownName:
 
 def vgg16_steps(net: models.VGG) -> Steps:
     """Return VGG16 as conv1_1, relu1_1, … pool5, flatten, fc6, relu6, … fc8."""
-    steps, block, conv = OrderedDict(), 1, 1
+    steps: Steps = OrderedDict()
+    block, conv = 1, 1
     for module in net.features:
         if isinstance(module, nn.Conv2d):
             steps[f"conv{block}_{conv}"] = module
@@ -51,7 +53,7 @@ def vgg16_steps(net: models.VGG) -> Steps:
 def squeezenet_steps(net: models.SqueezeNet) -> Steps:
     """Return SqueezeNet 1.0 as conv1, … fire2 to fire9, conv10, relu10, pool10."""
     names = "conv1 relu1 pool1 fire2 fire3 fire4 pool4 fire5 fire6 fire7 fire8 pool8 fire9".split()
-    steps = OrderedDict(zip(names, net.features, strict=True))
+    steps: Steps = OrderedDict(zip(names, net.features, strict=True))
     steps |= zip(("drop9", "conv10", "relu10"), net.classifier[:3], strict=True)
     steps["pool10"] = nn.Sequential(net.classifier[3], nn.Flatten())
     return steps
@@ -60,7 +62,7 @@ def squeezenet_steps(net: models.SqueezeNet) -> Steps:
 def mobilenet_steps(net: models.MobileNetV2) -> Steps:
     """Return MobileNetV2 as conv0, block1 to block17, conv18, pool, classifier."""
     names = ["conv0", *(f"block{i}" for i in range(1, 18)), "conv18"]
-    steps = OrderedDict(zip(names, net.features, strict=True))
+    steps: Steps = OrderedDict(zip(names, net.features, strict=True))
     steps["pool"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     steps["classifier"] = net.classifier
     return steps
@@ -72,7 +74,7 @@ class Network:
 
     title: str
     make: Callable[[], nn.Module]
-    split: Callable[[nn.Module], Steps]
+    split: Callable[[Any], Steps]
     """Returns the network's layers in order, under their names."""
     stages: tuple[str, ...]
     """The end of every stage, in order: where features are read to see what depth brings."""

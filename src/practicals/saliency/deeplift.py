@@ -72,7 +72,7 @@ class Recording(Replacing):
         super().__init__()
         self.inputs: list[torch.Tensor] = []
 
-    def instead(self, apply: Step, x: torch.Tensor, func: Callable) -> torch.Tensor:
+    def instead(self, apply: Step, x: torch.Tensor, _func: Callable) -> torch.Tensor:
         """Keep ``x`` and go on."""
         self.inputs.append(x.detach().clone())
         return apply(x)

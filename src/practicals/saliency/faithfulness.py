@@ -4,7 +4,7 @@ Maps are (n, H, W), pictures (n, 3, H, W). A score is one number per picture, fo
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -23,7 +23,11 @@ def blurred(x: torch.Tensor, part: float = 0.05) -> torch.Tensor:
     return gaussian_blur(x, reach, sigma)
 
 
-BASELINES = {"blur": blurred, "zero": torch.zeros_like}
+Baseline = Callable[[torch.Tensor], torch.Tensor]
+BASELINES: dict[str, Baseline] = {
+    "blur": blurred,
+    "zero": torch.zeros_like,
+}
 """What stands where a pixel is taken away."""
 
 

@@ -161,7 +161,7 @@ def boxed(
         whole, labels, cells = mosaics(x, y)
         return whole, labels, [box_of(cell.numpy()) for cell in cells]
     every = pictures.imagenet_samples()
-    index = [i for i, path in enumerate(every.images) if Path(path).stem in HAND_BOXES]
+    index = [i for i, path in enumerate(every.images) if Path(str(path)).stem in HAND_BOXES]
     pixels = torch.stack([images.preprocess(every.images[i], 224) for i in index])
-    boxes = [HAND_BOXES[Path(every.images[i]).stem] for i in index]
+    boxes = [HAND_BOXES[Path(str(every.images[i])).stem] for i in index]
     return pixels, torch.from_numpy(every.y[index]).long(), boxes

@@ -164,7 +164,7 @@ def pulled_back(start: nn.Module, x: torch.Tensor, slopes: torch.Tensor) -> torc
 class Guided(Replacing):
     """Let only positive gradients through the rectifiers, besides their own derivative."""
 
-    def instead(self, apply: Any, x: torch.Tensor, func: Any) -> torch.Tensor:
+    def instead(self, apply: Any, x: torch.Tensor, _func: Any) -> torch.Tensor:
         """Return the rectifier's output; its gradient is cut at zero on the way back."""
         output = apply(x)
         if output.requires_grad:

@@ -66,7 +66,7 @@ class Method:
 
 def control(make: Callable[[torch.Tensor], torch.Tensor]) -> Run:
     """Return a control as a method that looks neither at the network nor at the class."""
-    return lambda net, x, y: make(x)
+    return lambda _net, x, _y: make(x)
 
 
 def table(net: Backbone, effort: Effort, only: Sequence[str] = ()) -> dict[str, Method]:

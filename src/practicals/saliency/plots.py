@@ -10,13 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from ..figures import PALETTE, TEXT_WIDTH
+from .. import figures
+from ..figures import PALETTE, TEXT_WIDTH, Cell
 from .localisation import by_colour, by_threshold
 
 Spread = tuple[float, float]
 """A mean and its standard error."""
-Titled = tuple[np.ndarray, str]
 MARKERS = "os^Dv<>pXh*"
+DROP = 0.02
+"""How far below a cell its text stands, in heights of the cell."""
 
 
 def colours_of(names: Sequence[str], controls: Sequence[str]) -> dict[str, str]:
@@ -35,20 +37,14 @@ def heat(ax: Axes, values: np.ndarray) -> None:
         ax.imshow(values, cmap="gray", vmin=0, vmax=top)
 
 
-def _cell(ax: Axes, content: np.ndarray | Titled | None) -> None:
-    title = ""
-    if isinstance(content, tuple):
-        content, title = content
-    if content is not None and content.ndim == 3:
+def _draw(ax: Axes, content: np.ndarray) -> None:
+    if content.ndim == 3:
         ax.imshow(content)
-    elif content is not None:
+    else:
         heat(ax, content)
-    ax.text(0.5, -0.02, title, transform=ax.transAxes, ha="center", va="top", fontsize=8)
-    ax.set(xticks=(), yticks=())
-    ax.spines[:].set_visible(False)
 
 
-def _wrapped(content: np.ndarray | Titled | None, width: float) -> np.ndarray | Titled | None:
+def _wrapped(content: Cell, width: float) -> Cell:
     """Return a cell with its text in lines that fit below ``width`` inches, at 8 points."""
     if not isinstance(content, tuple):
         return content
@@ -56,7 +52,7 @@ def _wrapped(content: np.ndarray | Titled | None, width: float) -> np.ndarray | 
 
 
 def grid(
-    cells: Sequence[Sequence[np.ndarray | Titled | None]],
+    cells: Sequence[Sequence[Cell]],
     columns: Sequence[str],
     rows: Sequence[str] = (),
 ) -> Figure:
@@ -66,17 +62,7 @@ def grid(
     texts = [cell[1] for row in cells for cell in row if isinstance(cell, tuple)]
     below = max((text.count("\n") + 1.2 for text in texts), default=0)
     size = (TEXT_WIDTH, (width + 0.13 * below) * len(cells) + 0.25)
-    fig, axes = plt.subplots(
-        len(cells), len(cells[0]), figsize=size, squeeze=False, layout="constrained"
-    )
-    fig.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.01, hspace=0.01)
-    for ax, content in zip(axes.flat, (cell for row in cells for cell in row), strict=True):
-        _cell(ax, content)
-    for ax, title in zip(axes[0], columns, strict=True):
-        ax.set_title(title, fontsize=min(8, 11 * width), pad=3)
-    for ax, title in zip(axes[:, 0], rows, strict=False):
-        ax.set_ylabel(title, fontsize=8)
-    return fig
+    return figures.grid(cells, size, _draw, columns, rows, min(8, 11 * width), DROP)
 
 
 def show(picture: torch.Tensor, heat: torch.Tensor, title: str = "") -> None:
@@ -84,8 +70,8 @@ def show(picture: torch.Tensor, heat: torch.Tensor, title: str = "") -> None:
     pixels = picture.detach().cpu().permute(1, 2, 0).clamp(0, 1).numpy()
     values = heat.detach().cpu().numpy()
     _, (left, right) = plt.subplots(1, 2, figsize=(TEXT_WIDTH * 0.7, TEXT_WIDTH * 0.35))
-    _cell(left, (pixels, title))
-    _cell(right, values)
+    figures.draw_cell(left, (pixels, title), _draw, DROP)
+    figures.draw_cell(right, values, _draw, DROP)
 
 
 def spreads(values: Mapping[str, np.ndarray], xlabel: str) -> Figure:
@@ -233,7 +219,7 @@ def outlines(
     )
     for line, row, box in zip(axes, rows, boxes, strict=True):
         for ax, (picture, mask, text) in zip(line, row, strict=True):
-            _cell(ax, (picture, text))
+            figures.draw_cell(ax, (picture, text), _draw, DROP)
             left, top, right, bottom = box
             corner, sides = (left, top), (right - left - 1, bottom - top - 1)
             ax.add_patch(Rectangle(corner, *sides, fill=False, ec=PALETTE[0], lw=1.2))

@@ -6,8 +6,6 @@ The functions are jobs (see ``jobs``): plain values in, plain arrays out.
 import numpy as np
 import torch
 
-from ..data import pictures
-from ..data.images import IMAGENET_MEAN, IMAGENET_STD
 from ..networks import backbones, smallvgg, training
 from .methods import Effort, run_all, table
 from .sanity import spearman
@@ -22,15 +20,13 @@ def trained_on(labels: str, per_photo: int, epochs: int, seed: int) -> dict[str,
     """
     if labels not in ("true", "random"):
         raise ValueError(f"labels {labels!r}: expected 'true' or 'random'")
-    (x, y, _), _ = pictures.patches(pictures.COLOUR, n_train=per_photo, n_test=1)
+    x, y = smallvgg.photographs(per_photo)
     y = y if labels == "true" else np.random.default_rng(0).permutation(y)
     torch.manual_seed(seed)
     net = training.he_initialise(smallvgg.SmallVGG())
-    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_STD))
-    pixels = (torch.from_numpy(x).permute(0, 3, 1, 2).float() / 255 - mean) / std
     truth = torch.from_numpy(y)
-    training.fit(net, pixels, truth, epochs, 0.02, 32, seed, weight_decay=0.0, label=labels)
-    return net.state_dict() | {"accuracy": torch.tensor(training.accuracy(net, pixels, truth))}
+    training.fit(net, x, truth, epochs, 0.02, 32, seed, weight_decay=0.0, label=labels)
+    return net.state_dict() | {"accuracy": torch.tensor(training.accuracy(net, x, truth))}
 
 
 def label_likeness(

@@ -49,7 +49,7 @@ def rise(
     8,000 for ResNet-50.
     """
     generator = generator or torch.Generator().manual_seed(0)
-    drawn = random_masks(masks, tuple(x.shape[-2:]), cells, generator).to(x.device)
+    drawn = random_masks(masks, (x.shape[-2], x.shape[-1]), cells, generator).to(x.device)
     found = torch.zeros(len(x), *x.shape[-2:])
     for i, (picture, label) in enumerate(zip(x, y, strict=True)):
         p = probability(net, picture * drawn, label.repeat(masks))

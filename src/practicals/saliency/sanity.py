@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -10,6 +11,8 @@ from skimage.metrics import structural_similarity
 from torch import nn
 
 from ..networks.gradients import class_scores, input_gradient, outputs
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def spearman(a: torch.Tensor, b: torch.Tensor) -> np.ndarray:
@@ -39,14 +42,15 @@ def ssim(a: torch.Tensor, b: torch.Tensor) -> np.ndarray:
 
 def weighted_layers(net: nn.Module) -> list[tuple[str, nn.Module]]:
     """Return the parts that hold weights, in order: a backbone's steps, else the leaf modules."""
-    if isinstance(getattr(net, "steps", None), nn.Sequential):
-        parts = net.steps.named_children()
+    steps = getattr(net, "steps", None)
+    if isinstance(steps, nn.Sequential):
+        parts = list(steps.named_children())
     else:
-        parts = ((k, m) for k, m in net.named_modules() if not list(m.children()))
+        parts = [(k, m) for k, m in net.named_modules() if not list(m.children())]
     return [(name, part) for name, part in parts if list(part.parameters())]
 
 
-def cascade(net: nn.Module, seed: int = 0) -> Iterator[tuple[str, nn.Module]]:
+def cascade(net: Net, seed: int = 0) -> Iterator[tuple[str, Net]]:
     """Yield (layer, network) with the weights from the output down to that layer made random.
 
     The cascading randomisation of Adebayo et al. (2018), on a copy. A tensor of weights is

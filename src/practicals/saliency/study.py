@@ -5,7 +5,7 @@ plain arrays with one row per picture, under keys such as ``grad_cam/insertion``
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from scipy import stats
 
-from .. import jobs
 from ..data import pictures
 from ..networks.backbones import Backbone
+from ..networks.parts import Found, run_by_parts
 from . import maps as methods_of
 from .faithfulness import BASELINES, curves, grid, infidelity
 from .localisation import inside, mosaics, pointing
@@ -42,7 +42,6 @@ CASCADED = (
     "deeplift",
 )
 """The methods whose maps are compared while weights are shuffled: all but RISE, for its cost."""
-Found = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -59,31 +58,32 @@ def draw(real: bool, count: int, seed: int) -> pictures.ImageSet:
     if real:
         found = pictures.imagenet_samples()
     else:
-        each = -(-count // len(pictures.COLOUR))
-        _, (x, y, classes) = pictures.patches(pictures.COLOUR, n_train=1, n_test=each)
-        found = pictures.ImageSet(list(x), y, classes)
+        found = pictures.held_out_patches(-(-count // len(pictures.COLOUR)), seed=0)
     return found.subset(np.random.default_rng(seed).permutation(len(found))[:count])
 
 
-def joined(parts: Sequence[Found]) -> Found:
-    """Return the arrays of several parts one after another."""
-    return {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-
-
 def by_parts(
-    job: Any, net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort, **others: Any
+    job: Callable[..., Found],
+    net: Backbone,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    effort: Effort,
+    size: int = 20,
+    **others: Any,
 ) -> Found:
-    """Run a job of this module over all pictures, ``size`` at a time (20 if not given).
+    """Run a job of this module over all pictures, ``size`` at a time.
 
     Every part draws its chance from a seed of its own, and is kept as soon as it is there.
     """
-    size = others.pop("size", 20)
-    settings = [
-        {"x": x[i : i + size], "y": y[i : i + size], "first": i, **others}
-        | {"effort": replace(effort, seed=effort.seed + i)}
-        for i in range(0, len(x), size)
-    ]
-    return joined(jobs.run(job, settings, (net,), label=f"{net.title}: {job.__name__}", at_once=1))
+    return run_by_parts(
+        job,
+        net,
+        x,
+        y,
+        lambda first: {"effort": replace(effort, seed=effort.seed + first), **others},
+        size,
+        f"{net.title}: {job.__name__}",
+    )
 
 
 def faithfulness(
@@ -129,7 +129,7 @@ def dense(
 
 
 def stability(
-    net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort, noise: float, first: int
+    net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort, noise: float
 ) -> Found:
     """Return each method's rank correlation between maps of ``x`` and of ``x`` with noise, (n,).
 
@@ -157,7 +157,6 @@ def randomisation(
     y: torch.Tensor,
     effort: Effort,
     stages: int,
-    first: int,
 ) -> Found:
     """Return the likeness to the trained network's maps after each stage of a cascade, (n, stages).
 
@@ -181,9 +180,7 @@ def randomisation(
     return found | {"smoothgrad/chance": spearman(before["smoothgrad"], again)}
 
 
-def localisation(
-    net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort, first: int
-) -> Found:
+def localisation(net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort) -> Found:
     """Return ``method/pointing`` and ``method/inside`` on mosaics, one value per mosaic (k,).
 
     Every four pictures of ``x`` become a mosaic; each is asked for in turn.
@@ -197,9 +194,7 @@ def localisation(
     return parts
 
 
-def between_classes(
-    net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort, first: int
-) -> Found:
+def between_classes(net: Backbone, x: torch.Tensor, y: torch.Tensor, effort: Effort) -> Found:
     """Return the rank correlation of maps of two classes in a mosaic, its mean per mosaic (k,).
 
     A map that knows what is asked for moves from cell to cell; one that does not, stays.
@@ -220,7 +215,6 @@ def saturation(
     y: torch.Tensor,
     effort: Effort,
     strengths: tuple[float, ...],
-    first: int,
 ) -> Found:
     """Return ``sanity.fading`` of the pictures, and how far sums of gradients miss the score.
 
@@ -243,7 +237,6 @@ def chance(
     y: torch.Tensor,
     effort: Effort,
     counts: tuple[int, ...],
-    first: int,
 ) -> Found:
     """Return how alike the maps of two seeds are, for SmoothGrad with each of ``counts`` samples.
 

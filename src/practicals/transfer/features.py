@@ -55,12 +55,12 @@ def overwriting(net: Backbone, layers: Iterable[str]) -> Iterator[None]:
     ]
     changed = [m for m in behind if getattr(m, "inplace", None) is False]
     for module in changed:
-        module.inplace = True
+        module.inplace = True  # type: ignore[assignment]
     try:
         yield
     finally:
         for module in changed:
-            module.inplace = False
+            module.inplace = False  # type: ignore[assignment]
 
 
 @torch.inference_mode()

@@ -60,7 +60,7 @@ def tail(net: Backbone, after: str, classes: int) -> nn.Sequential:
     return copy
 
 
-def _last_weighted(net: nn.Module) -> tuple[nn.Module, str, nn.Module]:
+def _last_weighted(net: nn.Module) -> tuple[nn.Module, str, nn.Conv2d | nn.Linear]:
     """Return the last convolution or linear layer with its parent and its name there."""
     found = [
         (parent, name, child)
@@ -123,8 +123,9 @@ def choose_lr(
     return lrs[int(np.argmax(accuracies))], accuracies
 
 
-def _resized(old: nn.Module, classes: int) -> nn.Module:
+def _resized(old: nn.Conv2d | nn.Linear, classes: int) -> nn.Conv2d | nn.Linear:
     """Return a new last layer like ``old`` with ``classes`` outputs."""
     if isinstance(old, nn.Conv2d):
-        return nn.Conv2d(old.in_channels, classes, old.kernel_size)
+        height, width = old.kernel_size
+        return nn.Conv2d(old.in_channels, classes, (height, width))
     return nn.Linear(old.in_features, classes)

@@ -31,7 +31,7 @@ def _bars(ax: Axes, names: Sequence[str], values: np.ndarray, truth: str) -> Non
     colours = [PALETTE[5] if name == truth else "#CCCCCC" for name in names]
     places = np.arange(len(names))
     ax.barh(places, values, color=colours, height=0.85)
-    for place, name, value in zip(places, names, values, strict=True):
+    for place, (name, value) in enumerate(zip(names, values, strict=True)):
         weight = "bold" if name == truth else "normal"
         ax.text(0.02, place, f"{name[:20]}  {value:.2f}", va="center", fontsize=8, weight=weight)
     ax.set(xlim=(0, 1), xticks=(), yticks=(), ylim=(len(names) - 0.5, -0.5))
@@ -179,10 +179,10 @@ def intervals(
 ) -> Figure:
     """Draw accuracies (percent) from top to bottom, each with its interval."""
     fig, ax = plt.subplots(figsize=(TEXT_WIDTH, 0.3 * len(names) + 0.8))
-    places, values = np.arange(len(names)), np.asarray(values)
-    errors = np.clip([values - low, np.asarray(high) - values], 0, None)
-    ax.errorbar(values, places, xerr=errors, fmt="o", ms=4.5, capsize=3, color=PALETTE[0])
-    for place, value in zip(places, values, strict=True):
+    places, middle = np.arange(len(names)), np.asarray(values)
+    errors = np.clip([middle - low, np.asarray(high) - middle], 0, None)
+    ax.errorbar(middle, places, xerr=errors, fmt="o", ms=4.5, capsize=3, color=PALETTE[0])
+    for place, value in zip(places, middle, strict=True):
         ax.annotate(
             f"{value:.1f}",
             (value, place),

@@ -141,7 +141,7 @@ def multiply_adds(name: str, side: int) -> int:
     """
     total = 0
 
-    def count(module: nn.Module, _: object, output: torch.Tensor) -> None:
+    def count(module: nn.Conv2d | nn.Linear, _: object, output: torch.Tensor) -> None:
         nonlocal total
         total += output.numel() * module.weight[0].numel()
 

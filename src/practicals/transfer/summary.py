@@ -33,11 +33,6 @@ def quarters(bank: Bank) -> list[np.ndarray]:
     return blocks
 
 
-def averaged(banks: Sequence[Bank], layer: str) -> np.ndarray:
-    """Return one layer's features (n, c), averaged over several views."""
-    return np.mean([bank.means[layer] for bank in banks], axis=0)
-
-
 def over_views(
     banks: Sequence[Bank], count: int, norm: str, columns: np.ndarray | None = None
 ) -> Kernel:
@@ -64,7 +59,7 @@ def ladder(
     before: np.ndarray | None = None
     for name, result in results.items():
         right = result.predicted == y
-        test = None if before is None else stats.mcnemar_test(right, before)
+        test = None if before is None else stats.mcnemar(right, before)
         rungs[name] = Rung(result, test)
         before = right if kept[name] else before
     return rungs
