@@ -67,7 +67,7 @@ class ClearAnswers(preprocessors.ClearSolutions):
             cell.pop("attachments", None)
             if not REGION.search(cell.source):
                 cell.source = f"{BEGIN['markdown']}\n{cell.source}\n{END['markdown']}"
-            together = " together" * (len(REGION.findall(cell.source)) > 1)
+            together = " together" * (len(_texts(cell)) > 3)
             self.text_stub = f"*Your answer here ({_points(cell)}{together}).*"
             cell.source = LABEL.sub(r"\2\n\1", cell.source)
         return super().preprocess_cell(cell, resources, cell_index)
@@ -191,12 +191,23 @@ def _name(cell: NotebookNode) -> str:
 
 
 def _points(cell: NotebookNode) -> str:
-    points = cell.metadata.nbgrader.points
+    points = cell.metadata.get("nbgrader", {}).get("points", 0)
     return f"{points:g} point{'s' * (points != 1)}"
 
 
 def _is_test(cell: NotebookNode) -> bool:
     return utils.is_grade(cell) and not utils.is_solution(cell)
+
+
+def _is_read(cell: NotebookNode) -> bool:
+    """Return whether a person marks a cell."""
+    return utils.is_grade(cell) and utils.is_solution(cell)
+
+
+def _texts(cell: NotebookNode) -> list[str]:
+    """Return what stands outside and inside of a cell's marks by turns; outside first and last."""
+    texts = REGION.split(cell.source)
+    return ["", cell.source, ""] if _is_read(cell) and len(texts) == 1 else texts
 
 
 def _refuse_unusable(cell: NotebookNode) -> None:
@@ -220,21 +231,17 @@ def _refuse_unusable(cell: NotebookNode) -> None:
 
 def rubric(stem: str, nb: NotebookNode) -> str:
     """Return what a person marks by: points, question and answer; last what tests mark."""
-    lines, last, asked = [f"# {stem}: rubric", "## In words"], ["## By tests"], ""
+    words, tests, asked = [f"# {stem}: rubric", "## In words"], [], ""
     for cell in nb.cells:
-        is_text = cell.cell_type == "markdown"
-        found = REGION.search(cell.source)
-        before = (
-            cell.source[: found.start()] if found else "" if utils.is_grade(cell) else cell.source
-        )
-        asked = (ASKED.findall(before) or [asked])[-1] if is_text else asked
         if _is_test(cell):
-            last.append(f"- {_name(cell)}: {_points(cell)}")
-        elif utils.is_grade(cell):
-            answer = "\n\n".join(REGION.findall(cell.source)) or cell.source
-            lines += [f"### {_name(cell)}: {_points(cell)}", asked.lstrip("#> "), answer.strip()]
-        asked = (ASKED.findall(cell.source) or [asked])[-1] if is_text else asked
-    return "\n\n".join([*lines, *last, ""])
+            tests.append(f"- {_name(cell)}: {_points(cell)}")
+        for place, text in enumerate(_texts(cell)):
+            if place % 2 and _is_read(cell):
+                words += [f"### {_name(cell)}: {_points(cell)}", asked] * (place == 1)
+                words.append(text.strip("\n"))
+            elif cell.cell_type == "markdown":
+                asked = (ASKED.findall(text) or [asked])[-1].lstrip("#> ")
+    return "\n\n".join([*words, "## By tests", "\n".join(tests), ""])
 
 
 def sources() -> dict[str, NotebookNode]:
@@ -255,37 +262,32 @@ def sources() -> dict[str, NotebookNode]:
 def write(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
     """Write the hand-out into ``folder``: notebooks without answers and all that they need."""
     root = paths.root()
-    for package in filter(Path.is_dir, (root / "src").glob("[!.]*")):
-        if not package.name.endswith(".egg-info"):
-            ignore = shutil.ignore_patterns("__pycache__", ".*")
-            shutil.copytree(package, folder / "src" / package.name, ignore=ignore)
+    ignore = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
+    shutil.copytree(root / "src", folder / "src", ignore=ignore)
+    for name in ("notebooks", "report/generated", "data"):
+        (folder / name).mkdir(parents=True)
     readme = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     for stem, nb in notebooks.items():
-        words = sum(utils.is_grade(c) and utils.is_solution(c) for c in nb.cells)
+        words = sum(map(_is_read, nb.cells))
         readme += f"| [{stem}](notebooks/{stem}.ipynb) | {', '.join(by_hand(nb))} | {words} |\n"
-        (folder / "notebooks").mkdir(exist_ok=True)
         nbformat.write(without_answers(nb), folder / "notebooks" / f"{stem}.ipynb")
-        numbers = root / "report/generated" / f"{stem}.json"
-        if numbers.exists():
-            facts = json.loads(numbers.read_text(encoding="utf-8"))
-            target = folder / "report/generated" / f"{stem}.json"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(json.dumps({k: facts[k] for k in NUMBERS if k in facts}, indent=1))
+        published = Path("report/generated", f"{stem}.json")
+        if (root / published).exists():
+            facts = json.loads((root / published).read_text(encoding="utf-8"))
+            numbers = json.dumps({key: facts[key] for key in NUMBERS if key in facts}, indent=1)
+            (folder / published).write_text(numbers, encoding="utf-8")
     (folder / "README.md").write_text(readme, encoding="utf-8")
     for name in filter(lambda name: (root / name).exists(), COPIED):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, folder / name)
 
 
-def make() -> list[Path]:
-    """Write the hand-out to ``build/student/``, the rubrics to ``build/rubric/``; return both."""
-    notebooks, build = sources(), paths.root() / "build"
-    targets = [build / "student", build / "rubric"]
-    with paths.atomic_folder(targets[0]) as folder, paths.atomic_folder(targets[1]) as rubrics:
+def make() -> None:
+    """Write the hand-out to ``build/student/``, and the rubrics to ``build/rubric/``."""
+    notebooks, build, swapped = sources(), paths.root() / "build", paths.atomic_folder
+    with swapped(build / "student") as folder, swapped(build / "rubric") as rubrics:
         write(folder, notebooks)
         for stem, nb in notebooks.items():
             (rubrics / f"{stem}.md").write_text(rubric(stem, nb), encoding="utf-8")
-    return targets
 
 
 def both_ways(given: NotebookNode, answered: NotebookNode) -> tuple[NotebookNode, dict[str, int]]:
@@ -372,8 +374,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         if options.command == "make":
-            for folder in make():
-                print(f"handout: wrote {folder.relative_to(paths.root())}/")
+            make()
+            print("handout: wrote build/student/, and for you build/rubric/")
             return 0
         wrong = check(options.stems)
     # ValueError: no notebook, or one that no student could use; RuntimeError: the kernel died.

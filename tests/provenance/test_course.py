@@ -17,7 +17,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from practicals import paths
-from practicals.publish import student
+from provenance import handout
 
 pytestmark = pytest.mark.slow
 SMALL, EVERY, STUDENT = "small", "every", "ada"
@@ -68,7 +68,7 @@ def small():
         mine = facts | {"grade": False, "grade_id": name, "locked": False, "solution": True}
         check = facts | {"grade": True, "grade_id": f"test-{name}", "locked": True, "points": 1}
         check["solution"] = False
-        source = f"def {name}(x):\n    {student.BEGIN}\n{answer}\n    {student.END}"
+        source = f"def {name}(x):\n    {handout.BEGIN["code"]}\n{answer}\n    {handout.END["code"]}"
         cells.append(new_code_cell(source, metadata={"nbgrader": mine}))
         cells.append(new_code_cell(test, metadata={"nbgrader": check}))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -77,7 +77,7 @@ def small():
 
 def whole(stem):
     """Return a notebook with its answers."""
-    return small() if stem == SMALL else student.sources()[stem]
+    return small() if stem == SMALL else handout.sources()[stem]
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +87,9 @@ def course(tmp_path_factory):
     All notebooks are one assignment, which takes one start of nbgrader; those to be marked are
     one each, as on the page.
     """
-    folder, notebooks = tmp_path_factory.mktemp("course"), student.sources()
+    folder, notebooks = tmp_path_factory.mktemp("course"), handout.sources()
     shutil.copyfile(paths.root() / "site" / "nbgrader_config.py", folder / "nbgrader_config.py")
-    student.write(folder / "handout", notebooks)
+    handout.write(folder / "handout", notebooks)
     assignments = {EVERY: list(notebooks)} | {stem: [stem] for stem in (SMALL, *CHOSEN)}
     for assignment, stems in assignments.items():
         (folder / "source" / assignment).mkdir(parents=True)
@@ -104,16 +104,16 @@ def released(folder, assignment, stem):
 
 
 def test_every_notebook_is_handed_out_without_answers(course):
-    for stem, nb in student.sources().items():
+    for stem, nb in handout.sources().items():
         text = "\n".join(cell.source for cell in released(course, EVERY, stem).cells)
-        assert student.BEGIN not in text, stem
-        assert text.count("raise NotImplementedError()") >= len(student.by_hand(nb)), stem
+        assert handout.BEGIN["code"] not in text, stem
+        assert text.count("raise NotImplementedError()") >= len(handout.by_hand(nb)), stem
 
 
 def hand_in(folder, stem):
     """Submit every second answer, and edited tests where there is none; return the missing ones."""
     nb, answers = released(folder, stem, stem), whole(stem)
-    places = student.by_hand(answers)
+    places = handout.by_hand(answers)
     missing = list(places)[1::2]
     for name, place in places.items():
         assert "NotImplementedError" in nb.cells[place].source
@@ -147,7 +147,7 @@ def test_half_of_the_answers_give_half_of_the_points(course, stem):
         for cell in marked.cells
         if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade")
     }
-    failed = {name: error for name, cell in tests.items() if (error := student.error_of(cell))}
+    failed = {name: error for name, cell in tests.items() if (error := handout.error_of(cell))}
     assert set(failed) == {f"test-{name}" for name in missing}, failed
     earned = sum(
         cell.metadata.nbgrader.points for name, cell in tests.items() if name not in failed

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from practicals.publish import student
+from provenance import handout
 
 ANSWER = "def {0}(x):\n    ### BEGIN SOLUTION\n    return {1}\n    ### END SOLUTION"
 
@@ -53,15 +53,15 @@ def test_each_answer_is_paired_with_the_test_below():
     open_question = answer("why", source="### BEGIN SOLUTION\n1\n### END SOLUTION")
     open_question.metadata.nbgrader |= {"grade": True, "points": 2}
     cells = [new_markdown_cell("### BEGIN SOLUTION"), *DOUBLE, open_question, new_code_cell("1")]
-    assert student.by_hand(new_notebook(cells=cells)) == {"double": 1}
-    assert student.by_hand(new_notebook()) == {}
+    assert handout.by_hand(new_notebook(cells=cells)) == {"double": 1}
+    assert handout.by_hand(new_notebook()) == {}
 
 
 @pytest.mark.parametrize("name", UNUSABLE)
 def test_an_unusable_exercise_is_refused(name):
     cells, message = UNUSABLE[name]
-    with pytest.raises(student.BadExercise) as caught:
-        student.by_hand(new_notebook(cells=cells))
+    with pytest.raises(handout.BadExercise) as caught:
+        handout.by_hand(new_notebook(cells=cells))
     assert message in str(caught.value)
 
 
@@ -70,7 +70,7 @@ def test_nothing_of_an_answer_is_left():
     cells = [answer("double"), check_of("double", f"{hidden}### END HIDDEN TESTS")]
     cells[0].outputs, cells[0].execution_count = [new_output("stream", text="16")], 1
     nb = new_notebook(cells=cells, metadata={"practicals": {"hash": "1"}})
-    given = student.without_answers(nb)
+    given = handout.without_answers(nb)
     assert given.cells[0].source == (
         "def double(x):\n    # Your answer, in place of the next line.\n"
         "    raise NotImplementedError()"
@@ -90,7 +90,7 @@ def test_metadata_that_nbgrader_could_not_grade_is_refused(key):
     cells = [answer("double"), check_of("double", "1")]
     del cells[1].metadata.nbgrader[key]
     with pytest.raises(Exception, match=r"failed to validate|Outdated schema"):
-        student.without_answers(new_notebook(cells=cells))
+        handout.without_answers(new_notebook(cells=cells))
 
 
 @pytest.fixture
@@ -121,8 +121,8 @@ def test_the_hand_out_holds_what_it_needs_and_no_more(repository, capsys):
     root = repository(*DOUBLE)
     (root / "build/student").mkdir(parents=True)
     (root / "build/student/old.txt").touch()
-    assert student.main(["make"]) == 0
-    assert capsys.readouterr().out == "student: the hand-out is build/student/\n"
+    assert handout.main(["make"]) == 0
+    assert capsys.readouterr().out == "handout: the hand-out is build/student/\n"
     folder = root / "build/student"
     files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert files == {
@@ -142,16 +142,16 @@ def test_the_hand_out_holds_what_it_needs_and_no_more(repository, capsys):
 
 def test_what_cannot_be_handed_out_is_named(repository, capsys):
     root = repository(new_code_cell("1"))
-    assert student.main(["make"]) == 1
+    assert handout.main(["make"]) == 1
     assert "no notebook in notebooks/ has a cell" in capsys.readouterr().err
     repository(DOUBLE[0])
-    assert student.main(["make"]) == 1
-    assert "student: 2-toy: the cell directly below 'double'" in capsys.readouterr().err
+    assert handout.main(["make"]) == 1
+    assert "handout: 2-toy: the cell directly below 'double'" in capsys.readouterr().err
     repository(*DOUBLE, new_code_cell("### BEGIN HIDDEN TESTS\n### END HIDDEN TESTS"))
-    assert student.main(["make"]) == 1
+    assert handout.main(["make"]) == 1
     assert "Hidden test region detected" in capsys.readouterr().err
     assert not (root / "build/student").exists()
-    assert student.main(["check", "3-none"]) == 1
+    assert handout.main(["check", "3-none"]) == 1
     assert "'3-none'" in capsys.readouterr().err
 
 
@@ -175,11 +175,11 @@ def test_good_exercises_pass_the_check(repository, capsys, monkeypatch):
     used = new_code_cell(f"{slider}\nassert four_fold(2) == 8")
     root = repository(new_code_cell("pass"), *DOUBLE, fourfold, second, used)
     repository(new_code_cell(OWN.format(root=str(root))), *DOUBLE, fourfold, second, used)
-    assert student.main(["check", "2-toy"]) == 0
+    assert handout.main(["check", "2-toy"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "2-toy: double: fails without the answer: NotImplementedError; passes with it",
         "2-toy: four-fold: fails without the answer: NotImplementedError; passes with it",
-        "student: every test needs its answer",
+        "handout: every test needs its answer",
     ]
 
 
@@ -199,7 +199,7 @@ def test_useless_exercises_are_named(repository, capsys):
         check_of("broken", "assert broken == 7"),
         new_code_cell("# plain\nundefined"),
     )
-    assert student.main(["check"]) == 1
+    assert handout.main(["check"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2-toy: WRONG: leaked: passes without the answer; passes with it"
     assert "WRONG: loose: fails without the answer: NameError: name 'loose'" in lines[1]
@@ -208,10 +208,10 @@ def test_useless_exercises_are_named(repository, capsys):
     assert "WRONG: wrong: fails without the answer: NotImplementedError; fails with" in lines[3]
     assert "fails with it: ZeroDivisionError" in lines[4]
     assert lines[5].startswith("2-toy: WRONG: '# plain', no exercise: fails with all answers: Name")
-    assert lines[6:] == ["student: 5 wrong"]
+    assert lines[6:] == ["handout: 5 wrong"]
 
 
 def test_a_kernel_that_dies_is_reported(repository, capsys):
     repository(new_code_cell("import os\nos._exit(1)"), *DOUBLE)
-    assert student.main(["check"]) == 1
+    assert handout.main(["check"]) == 1
     assert "Kernel died" in capsys.readouterr().err
