@@ -241,7 +241,7 @@ def rubric(stem: str, nb: NotebookNode) -> str:
                 words.append(text.strip("\n"))
             elif cell.cell_type == "markdown":
                 asked = (ASKED.findall(text) or [asked])[-1].lstrip("#> ")
-    return "\n\n".join([*words, "## By tests", "\n".join(tests), ""])
+    return "\n\n".join([*words, "## By tests", "\n".join(tests)]) + "\n"
 
 
 def sources() -> dict[str, NotebookNode]:

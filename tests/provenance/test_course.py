@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
 
 from practicals import paths
 from provenance import handout
@@ -27,6 +28,8 @@ EXERCISES = {
     "halve": ("    return x / 2", "assert halve(3) == 1.5"),
     "negate": ("    return -x", "assert negate(3) == -3"),
 }
+WORDS = "I see that it grows."
+READINGS = ("answered", "left-empty")
 CHOSEN = os.environ.get("NOTEBOOKS", "").split() or ["2-saliency"]
 
 
@@ -62,13 +65,18 @@ def nbgrader(folder, *words):
 
 def small():
     """Return a notebook with four exercises in the form that all notebooks have."""
-    cells = [new_markdown_cell("# A small practical")]
+    told = 'ledger.claim("it-GROWS", "It GROWS", 1 < 2, expect="true")'
+    facts = {"schema_version": 3, "task": False, "solution": True, "locked": False}
+    cells = [new_markdown_cell("# A small practical"), new_code_cell(told)]
+    for name in READINGS:
+        mine = facts | {"grade": True, "grade_id": name, "points": 2}
+        cells.append(new_markdown_cell("**Reading.** It GROWS.", metadata={"nbgrader": mine}))
     for name, (answer, test) in EXERCISES.items():
         facts = {"schema_version": 3, "task": False}
         mine = facts | {"grade": False, "grade_id": name, "locked": False, "solution": True}
         check = facts | {"grade": True, "grade_id": f"test-{name}", "locked": True, "points": 1}
         check["solution"] = False
-        source = f"def {name}(x):\n    {handout.BEGIN["code"]}\n{answer}\n    {handout.END["code"]}"
+        source = f"def {name}(x):\n    {handout.BEGIN['code']}\n{answer}\n    {handout.END['code']}"
         cells.append(new_code_cell(source, metadata={"nbgrader": mine}))
         cells.append(new_code_cell(test, metadata={"nbgrader": check}))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -104,10 +112,11 @@ def released(folder, assignment, stem):
 
 
 def test_every_notebook_is_handed_out_without_answers(course):
-    for stem, nb in handout.sources().items():
-        text = "\n".join(cell.source for cell in released(course, EVERY, stem).cells)
-        assert handout.BEGIN["code"] not in text, stem
-        assert text.count("raise NotImplementedError()") >= len(handout.by_hand(nb)), stem
+    ours = {stem: handout.without_answers(nb) for stem, nb in handout.sources().items()}
+    for stem, nb in ours.items():
+        given = [cell.source for cell in released(course, EVERY, stem).cells]
+        assert given == [cell.source for cell in nb.cells], stem
+    assert all("GROWS" not in cell.source for cell in released(course, SMALL, SMALL).cells)
 
 
 def hand_in(folder, stem):
@@ -121,6 +130,9 @@ def hand_in(folder, stem):
             nb.cells[place + 1].source = "pass  # a student who edits a test"
         else:
             nb.cells[place].source = answers.cells[place].source
+    for cell in nb.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == READINGS[0]:
+            cell.source = WORDS
     target = folder / "submitted" / STUDENT / stem
     target.mkdir(parents=True)
     nbformat.write(nb, target / f"{stem}.ipynb")
@@ -152,6 +164,12 @@ def test_half_of_the_answers_give_half_of_the_points(course, stem):
     earned = sum(
         cell.metadata.nbgrader.points for name, cell in tests.items() if name not in failed
     )
+    if stem == SMALL:  # what a person reads comes through as it was written, and has no mark yet
+        assert [c.source for c in marked.cells if c.cell_type == "markdown"][1] == WORDS
+        with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+            found = book.find_submission_notebook(stem, stem, STUDENT).grades
+            needed = {grade.name: grade.needs_manual_grade for grade in found}
+        assert needed[READINGS[0]] and not needed[READINGS[1]], "an empty answer has 0 points"
     score, most = points(course, stem)
     assert 0 < score == earned < most
     page = course / "feedback" / STUDENT / stem / f"{stem}.html"

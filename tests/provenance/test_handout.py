@@ -1,8 +1,14 @@
 """The hand-out: nothing of an answer in it, and a check that notices every useless exercise."""
 
+import ast
+import errno
+import json
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from nbgrader import utils
+from nbgrader.validator import Validator
 
 from provenance import handout
 
@@ -22,15 +28,31 @@ def check_of(name, source):
     return new_code_cell(source, metadata={"nbgrader": facts})
 
 
+def reading(name, source, points=2):
+    facts = {"grade": True, "grade_id": name, "locked": False, "points": points, "solution": True}
+    facts |= {"schema_version": 3, "task": False}
+    return new_markdown_cell(source, metadata={"nbgrader": facts})
+
+
+def changed(cell, **facts):
+    cell.metadata.nbgrader |= facts
+    return cell
+
+
 def without(cell, key):
     del cell.metadata[key]
+    return cell
+
+
+def without_fact(cell, key):
+    del cell.metadata.nbgrader[key]
     return cell
 
 
 DOUBLE = [answer("double"), check_of("double", "assert double(3) == 6")]
 UNUSABLE = {
     "no metadata": ([without(answer("double"), "nbgrader"), DOUBLE[1]], "no nbgrader metadata"),
-    "no name": ([answer(""), DOUBLE[1]], "'test-'"),
+    "no name": ([answer(""), DOUBLE[1]], "grade_id is empty"),
     "no markers": ([answer("double", source="double = 1"), DOUBLE[1]], "needs a line"),
     "no end": ([answer("double", source="### BEGIN SOLUTION\n1"), DOUBLE[1]], "needs a line"),
     "wrong order": (
@@ -46,13 +68,50 @@ UNUSABLE = {
         "several cells: ['double', 'test-double']",
     ),
     "lonely test": ([*DOUBLE, check_of("triple", "1")], "'test-triple' has no answer"),
+    "open region": ([reading("why", "A\n<!-- BEGIN SOLUTION -->\nB")], "'why' needs a line"),
+    "only its end": ([reading("why", "A\n<!-- END SOLUTION -->\nB")], "'why' needs a line"),
+    "nested": (
+        [reading("why", "<!-- BEGIN SOLUTION -->\n" * 2 + "A\n" + "<!-- END SOLUTION -->\n" * 2)],
+        "'why' needs a line",
+    ),
+    "text beside a mark": (
+        [reading("why", "<!-- BEGIN SOLUTION --> A\nB\n<!-- END SOLUTION -->")],
+        "'why' needs a line",
+    ),
+    "code's marks in a text": (
+        [reading("why", "### BEGIN SOLUTION\nA\n### END SOLUTION")],
+        "'why' needs a line <!-- BEGIN SOLUTION -->",
+    ),
+    "marks without metadata": (
+        [new_markdown_cell("<!-- BEGIN SOLUTION -->\nA\n<!-- END SOLUTION -->", id="here")],
+        "'cell here' holds <!-- BEGIN SOLUTION -->, but no nbgrader metadata",
+    ),
+    "text without points": (
+        [changed(reading("why", "A"), grade=False)],
+        "'why': nbgrader refuses its metadata: Markdown solution cell is not marked as a grade",
+    ),
+    "points in words": ([reading("why", "A", points="two")], "'why': nbgrader refuses"),
+    "negative points": ([reading("why", "A", points=-1)], "'why': nbgrader refuses"),
+    "no points": ([without_fact(reading("why", "A"), "points")], "does not have points"),
+    "no grade": ([without_fact(reading("why", "A"), "grade")], "refuses its metadata: 'grade' is"),
+    "old schema": ([changed(reading("why", "A"), schema_version=2)], "Outdated schema version"),
+    "bad name": ([reading("why so?", "A")], "'why so?': nbgrader refuses"),
+    "magic": ([new_code_cell("%pip install x", id="here")], "'cell here': invalid syntax"),
+    "caption elsewhere": (
+        [new_code_cell("book.figure('a', fig, caption=text)", id="here")],
+        "'cell here': write a caption as a text into its call",
+    ),
+    "sentence elsewhere": (
+        [new_code_cell("book.claim('a', sentence, test)", id="here")],
+        "'cell here': write the sentence of a claim into its call",
+    ),
 }
 
 
 def test_each_answer_is_paired_with_the_test_below():
     open_question = answer("why", source="### BEGIN SOLUTION\n1\n### END SOLUTION")
     open_question.metadata.nbgrader |= {"grade": True, "points": 2}
-    cells = [new_markdown_cell("### BEGIN SOLUTION"), *DOUBLE, open_question, new_code_cell("1")]
+    cells = [new_markdown_cell("# Twice"), *DOUBLE, open_question, new_code_cell("1")]
     assert handout.by_hand(new_notebook(cells=cells)) == {"double": 1}
     assert handout.by_hand(new_notebook()) == {}
 
@@ -85,12 +144,124 @@ def test_nothing_of_an_answer_is_left():
     assert "2 * x" in nb.cells[0].source and nb.cells[0].outputs, "the source stays as it was"
 
 
-@pytest.mark.parametrize("key", ["points", "schema_version"])
-def test_metadata_that_nbgrader_could_not_grade_is_refused(key):
-    cells = [answer("double"), check_of("double", "1")]
-    del cells[1].metadata.nbgrader[key]
-    with pytest.raises(Exception, match=r"failed to validate|Outdated schema"):
-        handout.without_answers(new_notebook(cells=cells))
+BEGIN, END = "<!-- BEGIN SOLUTION -->", "<!-- END SOLUTION -->"
+TEXTS = {
+    "whole": ("It grows, *see above*.\n\nAnd how.", "*Your answer here (2 points).*"),
+    "label": ("**Reading.** It grows.", "**Reading.**\n*Your answer here (2 points).*"),
+    "numbered": (
+        "**Answer to question 7.** No.\n\nSince",
+        "**Answer to question 7.**\n*Your answer here (2 points).*",
+    ),
+    "bold answer": ("**Answer.** **No.**", "**Answer.**\n*Your answer here (2 points).*"),
+    "telling label": ("**Reading: it grows.** So", "*Your answer here (2 points).*"),
+    "region": (
+        f"> **Question 1.** Why?\n\n{BEGIN}\n**Answer.** So.\n\n- so\n{END}\n\n## Next",
+        "> **Question 1.** Why?\n\n**Answer.**\n*Your answer here (2 points).*\n\n## Next",
+    ),
+    "two regions": (
+        f"{BEGIN}\nSo.\n{END}\n\n## Next\n\n{BEGIN}\nSo\n{END}",
+        "*Your answer here (2 points together).*\n\n## Next\n\n"
+        "*Your answer here (2 points together).*",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_of_an_answer_in_words_only_its_label_stays(name):
+    source, left = TEXTS[name]
+    cell = reading("why", source)
+    cell.attachments = {"seen.png": {"image/png": "aGVhdA=="}}
+    given = handout.without_answers(new_notebook(cells=[cell])).cells[0]
+    assert given.source == left and "attachments" not in given
+    assert given.metadata.get("editable", True) and not given.metadata.deletable
+
+
+def test_one_point_is_no_points():
+    given = handout.without_answers(new_notebook(cells=[reading("why", "So.", points=1)]))
+    assert given.cells[0].source == "*Your answer here (1 point).*"
+
+
+TOLD = {
+    "claim": (
+        'book.claim("a-grows", "A grows", stats.paired(a, b))',
+        '("What do you conclude?", stats.paired(a, b))',
+    ),
+    "claim over lines": (
+        'if a:\n    print(ledger.claim(f"{a}-é", f"„{a}“ is\u202flarger",\n'
+        '                       a\n                       > b, expect="true"))  # é',
+        'if a:\n    print(("What do you conclude?", a\n                       > b))  # é',
+    ),
+    "claim by names": ("x = book.claim(name='a', sentence=f'{a}', test=t)", "x = (…, t)"),
+    "two claims": (
+        'book.claim("a", "A grows", t)\nbook.claim("b", "B grows", u)',
+        '("What do you conclude?", t)\n("What do you conclude?", u)',
+    ),
+    "caption by place": (
+        'book.table("a", frame, "Means. A grows.")',
+        'book.table("a", frame, "Means.")',
+    ),
+    "figure by place": (
+        'book.figure("a", fig, "Means of e.g. 3.5 px? A grows!", "A rising line")',
+        'book.figure("a", fig, "Means of e.g. 3.5 px?", ALT)',
+    ),
+    "values": (
+        'now.ledger.figure("a", fig, caption=f"{n:,} by Su et al. in {x!r}. A "\n'
+        '                  f"grows to {m}.", alt=f"Up to {m}")',
+        'now.ledger.figure("a", fig, caption=f"{n:,} by Su et al. in {x!r}.", alt=ALT)',
+    ),
+    "joined values": (
+        'book.figure("a", fig, caption=f"Of {n} " + ", ".join(x) + ". It " + "grows.", alt="x")',
+        'book.figure("a", fig, caption=f"Of {n} {\', \'.join(x)}.", alt=ALT)',
+    ),
+    "one sentence": (
+        'ledger.grid("a", *rows, caption=f"Means of {n} é")  # é\nfig.show()',
+        'ledger.grid("a", *rows, caption=f"Means of {n} é")  # é\nfig.show()',
+    ),
+    "no caption": ('ledger.table("a", ("x",), rows)', 'ledger.table("a", ("x",), rows)'),
+}
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_of_claims_stay_tests_and_of_captions_the_first_sentence(name):
+    source, left = TOLD[name]
+    left = left.replace("ALT", handout.ALT).replace("…", '"What do you conclude?"')
+    found = handout.without_findings(source)
+    assert ast.dump(ast.parse(found)) == ast.dump(ast.parse(left))
+    assert "grow" not in found
+    assert handout.without_findings(found) == found
+    assert source != left or found == source, "what tells nothing stays as it was written"
+
+
+def test_nbgrader_takes_the_hand_out_and_marks_an_empty_answer_with_nothing(tmp_path):
+    cells = [reading("why", "It grows."), *DOUBLE, reading("how", "Slowly.")]
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    given = handout.without_answers(new_notebook(cells=cells, metadata={"kernelspec": kernel}))
+    given.cells[0].source = "I see that it grows."
+    given.cells[1].source = cells[1].source
+    nbformat.write(given, tmp_path / "given.ipynb")
+    (failed,) = Validator().validate(str(tmp_path / "given.ipynb"))["failed"]
+    assert failed["source"] == "*Your answer here (2 points).*"
+    assert failed["raw_error"] == "You did not provide a response."
+    assert utils.determine_grade(given.cells[0]) == (None, 2), "a person marks it"
+    assert utils.determine_grade(given.cells[3]) == (0, 2), "as it was handed out"
+
+
+def test_the_rubric_has_each_question_its_points_and_its_answer():
+    text = f"> ★ **Question 1.** Why?\n\n{BEGIN}\n**Answer.** So.\n{END}\n\n## Last\n\nThe end."
+    cells = [
+        new_markdown_cell("# Twice\n\nThe idea."),
+        *DOUBLE,
+        reading("seen", "**Reading.** It\n\ngrows.", points=1),
+        reading("why", text),
+        reading("both", f"{BEGIN}\nOne.\n{END}\n\n### Next\n\n{BEGIN}\nTwo.\n{END}", points=3),
+    ]
+    assert handout.rubric("2-toy", new_notebook(cells=cells)) == (
+        "# 2-toy: rubric\n\n## In words\n\n"
+        "### seen: 1 point\n\nTwice\n\n**Reading.** It\n\ngrows.\n\n"
+        "### why: 2 points\n\n★ **Question 1.** Why?\n\n**Answer.** So.\n\n"
+        "### both: 3 points\n\nLast\n\nOne.\n\nTwo.\n\n"
+        "## By tests\n\n- test-double: 1 point\n"
+    )
 
 
 @pytest.fixture
@@ -107,7 +278,9 @@ def repository(monkeypatch, tmp_path):
     (package / "__init__.py").touch()
     (package / "here.py").write_text("x = 1")
     (package / "__pycache__/here.pyc").touch()
-    (tmp_path / "report/generated/2-toy.json").write_text("{}")
+    told = {"values": {"a": {"value": 1}}, "cells": {"t/r/c": {"value": 2}}, "stem": "2-toy"}
+    told |= {"claims": [{"sentence": "It GROWS"}], "figures": {"f": {"caption": "It GROWS"}}}
+    (tmp_path / "report/generated/2-toy.json").write_text(json.dumps(told))
     nbformat.write(new_notebook(cells=[new_code_cell("1")]), tmp_path / "notebooks/1-plain.ipynb")
 
     def write(*cells):
@@ -118,11 +291,12 @@ def repository(monkeypatch, tmp_path):
 
 
 def test_the_hand_out_holds_what_it_needs_and_no_more(repository, capsys):
-    root = repository(*DOUBLE)
+    claim = new_code_cell("book.claim('it-GROWS', 'It GROWS', test)")
+    root = repository(*DOUBLE, reading("why", "**Reading.** It GROWS."), claim)
     (root / "build/student").mkdir(parents=True)
     (root / "build/student/old.txt").touch()
     assert handout.main(["make"]) == 0
-    assert capsys.readouterr().out == "handout: the hand-out is build/student/\n"
+    assert capsys.readouterr().out == "handout: wrote build/student/, and for you build/rubric/\n"
     folder = root / "build/student"
     files = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert files == {
@@ -136,8 +310,36 @@ def test_the_hand_out_holds_what_it_needs_and_no_more(repository, capsys):
     }
     readme = (folder / "README.md").read_text()
     assert "pip install -e ." in readme
-    assert readme.endswith("| [2-toy](notebooks/2-toy.ipynb) | double |\n")
-    assert "2 * x" not in (folder / "notebooks/2-toy.ipynb").read_text()
+    assert readme.endswith("| [2-toy](notebooks/2-toy.ipynb) | double | 1 |\n")
+    for path in map(folder.joinpath, files):
+        assert not any(told in path.read_text() for told in ("2 * x", "GROWS")), path
+    numbers = json.loads((folder / "report/generated/2-toy.json").read_text())
+    assert numbers["values"]["a"]["value"] == 1 and numbers["cells"]["t/r/c"]["value"] == 2
+    assert "It GROWS." in (root / "build/rubric/2-toy.md").read_text()
+
+
+def test_a_disk_that_takes_nothing_is_said_in_one_line(repository, capsys, monkeypatch):
+    root = repository(*DOUBLE)
+    (root / "build").touch()  # a folder cannot be made here
+    assert handout.main(["make"]) == 1
+    assert str(root / "build") in (said := capsys.readouterr().err) and said.count("\n") == 1
+    (root / "build").unlink()
+    assert handout.main(["make"]) == 0
+    before = sorted(root.rglob("*"))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(nbformat, "write", full)
+    assert handout.main(["make"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert sorted(root.rglob("*")) == before, "the old hand-out stays, and no part of a new one"
+
+
+def test_what_is_no_notebook_is_named(repository, capsys):
+    (repository(*DOUBLE) / "notebooks/2-toy.ipynb").write_text("no JSON")
+    assert handout.main(["make"]) == 1
+    assert "handout: 2-toy: " in capsys.readouterr().err
 
 
 def test_what_cannot_be_handed_out_is_named(repository, capsys):
