@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat.v4
 from nbformat import NotebookNode
 
-from practicals.publish import student
+from provenance import handout
 
 OPENING = {
     "a title": r"\A\s*# \S",
@@ -50,9 +50,9 @@ def opening(nb: NotebookNode) -> Found:
 def exercises(nb: NotebookNode) -> Found:
     """Yield an unsuitable number of cells to be written by hand, or one that cannot be used."""
     try:
-        if not 3 <= (count := len(student.by_hand(nb))) <= 6:
+        if not 3 <= (count := len(handout.by_hand(nb))) <= 6:
             yield f"has {count} cells to be written by hand", "mark 3 to 6"
-    except student.BadExercise as error:
+    except handout.BadExercise as error:
         yield str(error), "pair answer and test as in the other notebooks"
 
 
