@@ -15,9 +15,10 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
 
 from practicals import paths
-from practicals.publish import student
+from provenance import handout
 
 pytestmark = pytest.mark.slow
 SMALL, EVERY, STUDENT = "small", "every", "ada"
@@ -27,6 +28,8 @@ EXERCISES = {
     "halve": ("    return x / 2", "assert halve(3) == 1.5"),
     "negate": ("    return -x", "assert negate(3) == -3"),
 }
+WORDS = "I see that it grows."
+READINGS = ("answered", "left-empty")
 CHOSEN = os.environ.get("NOTEBOOKS", "").split() or ["2-saliency"]
 
 
@@ -62,13 +65,18 @@ def nbgrader(folder, *words):
 
 def small():
     """Return a notebook with four exercises in the form that all notebooks have."""
-    cells = [new_markdown_cell("# A small practical")]
+    told = 'ledger.claim("it-GROWS", "It GROWS", 1 < 2, expect="true")'
+    facts = {"schema_version": 3, "task": False, "solution": True, "locked": False}
+    cells = [new_markdown_cell("# A small practical"), new_code_cell(told)]
+    for name in READINGS:
+        mine = facts | {"grade": True, "grade_id": name, "points": 2}
+        cells.append(new_markdown_cell("**Reading.** It GROWS.", metadata={"nbgrader": mine}))
     for name, (answer, test) in EXERCISES.items():
         facts = {"schema_version": 3, "task": False}
         mine = facts | {"grade": False, "grade_id": name, "locked": False, "solution": True}
         check = facts | {"grade": True, "grade_id": f"test-{name}", "locked": True, "points": 1}
         check["solution"] = False
-        source = f"def {name}(x):\n    {student.BEGIN}\n{answer}\n    {student.END}"
+        source = f"def {name}(x):\n    {handout.BEGIN['code']}\n{answer}\n    {handout.END['code']}"
         cells.append(new_code_cell(source, metadata={"nbgrader": mine}))
         cells.append(new_code_cell(test, metadata={"nbgrader": check}))
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -77,7 +85,7 @@ def small():
 
 def whole(stem):
     """Return a notebook with its answers."""
-    return small() if stem == SMALL else student.sources()[stem]
+    return small() if stem == SMALL else handout.sources()[stem]
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +95,9 @@ def course(tmp_path_factory):
     All notebooks are one assignment, which takes one start of nbgrader; those to be marked are
     one each, as on the page.
     """
-    folder, notebooks = tmp_path_factory.mktemp("course"), student.sources()
-    shutil.copyfile(paths.root() / "docs" / "nbgrader_config.py", folder / "nbgrader_config.py")
-    student.write(folder / "handout", notebooks)
+    folder, notebooks = tmp_path_factory.mktemp("course"), handout.sources()
+    shutil.copyfile(paths.root() / "site" / "nbgrader_config.py", folder / "nbgrader_config.py")
+    handout.write(folder / "handout", notebooks)
     assignments = {EVERY: list(notebooks)} | {stem: [stem] for stem in (SMALL, *CHOSEN)}
     for assignment, stems in assignments.items():
         (folder / "source" / assignment).mkdir(parents=True)
@@ -104,16 +112,17 @@ def released(folder, assignment, stem):
 
 
 def test_every_notebook_is_handed_out_without_answers(course):
-    for stem, nb in student.sources().items():
-        text = "\n".join(cell.source for cell in released(course, EVERY, stem).cells)
-        assert student.BEGIN not in text, stem
-        assert text.count("raise NotImplementedError()") >= len(student.by_hand(nb)), stem
+    ours = {stem: handout.without_answers(nb) for stem, nb in handout.sources().items()}
+    for stem, nb in ours.items():
+        given = [cell.source for cell in released(course, EVERY, stem).cells]
+        assert given == [cell.source for cell in nb.cells], stem
+    assert all("GROWS" not in cell.source for cell in released(course, SMALL, SMALL).cells)
 
 
 def hand_in(folder, stem):
     """Submit every second answer, and edited tests where there is none; return the missing ones."""
     nb, answers = released(folder, stem, stem), whole(stem)
-    places = student.by_hand(answers)
+    places = handout.by_hand(answers)
     missing = list(places)[1::2]
     for name, place in places.items():
         assert "NotImplementedError" in nb.cells[place].source
@@ -121,6 +130,9 @@ def hand_in(folder, stem):
             nb.cells[place + 1].source = "pass  # a student who edits a test"
         else:
             nb.cells[place].source = answers.cells[place].source
+    for cell in nb.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade_id") == READINGS[0]:
+            cell.source = WORDS
     target = folder / "submitted" / STUDENT / stem
     target.mkdir(parents=True)
     nbformat.write(nb, target / f"{stem}.ipynb")
@@ -147,11 +159,17 @@ def test_half_of_the_answers_give_half_of_the_points(course, stem):
         for cell in marked.cells
         if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade")
     }
-    failed = {name: error for name, cell in tests.items() if (error := student.error_of(cell))}
+    failed = {name: error for name, cell in tests.items() if (error := handout.error_of(cell))}
     assert set(failed) == {f"test-{name}" for name in missing}, failed
     earned = sum(
         cell.metadata.nbgrader.points for name, cell in tests.items() if name not in failed
     )
+    if stem == SMALL:  # what a person reads comes through as it was written, and has no mark yet
+        assert [c.source for c in marked.cells if c.cell_type == "markdown"][1] == WORDS
+        with Gradebook(f"sqlite:///{course}/gradebook.db") as book:
+            found = book.find_submission_notebook(stem, stem, STUDENT).grades
+            needed = {grade.name: grade.needs_manual_grade for grade in found}
+        assert needed[READINGS[0]] and not needed[READINGS[1]], "an empty answer has 0 points"
     score, most = points(course, stem)
     assert 0 < score == earned < most
     page = course / "feedback" / STUDENT / stem / f"{stem}.html"
