@@ -146,7 +146,7 @@ def mean_std(
 
 
 def text(cell: object) -> str:
-    """Return a cell of a table as plain text: nothing as a dash, numbers by their kind."""
+    """Return a cell as plain text; whole numbers are counts (with gaps: of pandas' Int64)."""
     if isinstance(cell, bool | np.bool_):
         return "yes" if cell else "no"
     if cell is None or cell is pd.NA or cell != cell:
@@ -256,8 +256,11 @@ def cells(name: str, frame: pd.DataFrame) -> dict[str, Estimate]:
     """Return the numbers of a table by name; raise ProvenanceError where two have one name."""
     found: dict[str, Estimate] = {}
     for _, named, cell in places(name, frame):
-        if (number := _number(cell)) is not None and found.setdefault(named, number) is not number:
+        if (number := _number(cell)) is None:
+            continue
+        if named in found:
             raise ProvenanceError(f"two cells are called {named!r}: name rows and columns apart")
+        found[named] = number
     return found
 
 
