@@ -153,8 +153,7 @@ class Chapter:
 
     def _named(self, name: str, *texts: str) -> None:
         if not NAME.fullmatch(name):
-            raise ProvenanceError(f"{name!r}: expected a name of a-z, 0-9 and single hyphens, and "
-                                  "not claims, which is the table of claims")  # fmt: skip
+            raise ProvenanceError(f"{name!r}: expected a-z, 0-9 and hyphens, and not 'claims'")
         if not all(text.strip() for text in texts):
             raise ProvenanceError(f"{name!r}: say what it shows (caption) and what is seen (alt)")
         self._times[name] += 1

@@ -1,9 +1,9 @@
 """Claims: a sentence, the test it stands on, and one of three outcomes.
 
-A test is any object with ``name``, ``effect``, its 95 % interval ``low`` to ``high``, ``n`` and what
-it counts, ``unit``, a two-sided ``p`` (of an equivalence: small where the effect is surely inside
-the margin), and the ``direction`` that was stated before the run: ``higher``, ``lower``, or
-``equal`` with a ``margin``.
+A test is any object with ``name``, ``effect``, its 95 % interval ``low`` to ``high``, ``n`` and
+the ``unit`` that it counts, a two-sided ``p`` (of an equivalence: small where the effect is surely
+inside the margin), and the ``direction`` stated before the run: ``higher``, ``lower``, or ``equal``
+with a ``margin``, which is else None.
 """
 
 import math

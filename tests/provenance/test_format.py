@@ -211,7 +211,7 @@ def test_rows_and_columns_of_two_levels():
     assert (second, first) == (r" &  & p & q & p & q \\", r"m & 0.01 & 1 & 2 & 3 & 4.00 \\")
     rows = Cells(format.html_table(frame, "c")).rows
     assert [span for _, span, _ in rows[0]] == [1, 1, 2, 2] and len(rows[3]) == 6
-    assert list(format.cells("t", frame))[0] == "t/m/0.01/A/p"
+    assert next(iter(format.cells("t", frame))) == "t/m/0.01/A/p"
     assert format.cells("t", frame)["t/m/0.1/B/q"] == Estimate(0.5)
 
 
