@@ -11,6 +11,7 @@ import platform
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
@@ -26,7 +27,9 @@ from . import claims, codehash, format, project
 from .format import Estimate
 from .project import ProvenanceError
 
-NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+NAME = re.compile(r"(?!claims$)[a-z0-9]+(-[a-z0-9]+)*")
+CLAIMS = r"rp{0.44\linewidth}p{0.34\linewidth}l"
+VERSIONS = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
 DPI, PHOTO_DPI, QUALITY, FRAME_MS = 240, 192, 80, 100
 """Lines at twice a screen's resolution; photographs and maps, as JPEG, at 1.6 times."""
 STAGING = "PROVENANCE_STAGING"
@@ -35,20 +38,17 @@ _open: dict[str, "Chapter"] = {}
 
 
 class Shown:
-    """Something that a notebook displays: HTML, or a picture with its caption below."""
+    """What a notebook displays: a table, or a picture with its caption below."""
 
     def __init__(self, html: str, text: str, picture: dict[str, Any] | None = None) -> None:
         self.html, self.text, self.picture = html, text, picture
 
     def _ipython_display_(self) -> None:
-        from IPython.display import HTML, Image, display  # here: only notebooks have it
+        from IPython.display import Image, display  # here: only notebooks have it
 
         if self.picture:
             display(Image(**self.picture))
-        display(HTML(self.html))
-
-    def __repr__(self) -> str:
-        return self.text
+        display({"text/html": self.html, "text/plain": self.text}, raw=True)
 
 
 class Chapter:
@@ -60,22 +60,28 @@ class Chapter:
 
     def __init__(self, stem: str, profile: str | None = None) -> None:
         self.stem, self.profile = stem, project.profile(profile)
+        self.is_published = self.profile == project.current().published
         os.environ["PROFILE"] = self.profile  # other processes follow the notebook
         self.tables: dict[str, pd.DataFrame] = {}
         self.values: dict[str, Estimate] = {}
         self.claims: dict[str, claims.Claim] = {}
         self.captions: dict[str, dict[str, str]] = {}
-        self.drawn: dict[str, dict[str, bytes]] = {}
+        self.figures: dict[str, tuple[str, bytes]] = {}
         self._times: Counter[str] = Counter()
         _open[stem] = self
+
+    def __repr__(self) -> str:
+        note = (
+            f" Note: {project.current().readings}; what is shown below is smaller and may differ."
+        )
+        return f"Profile {self.profile}, {platform.machine()}.{'' if self.is_published else note}"
 
     @property
     def folder(self) -> Path:
         """Where this run writes; networks that it keeps go to ``models`` below it."""
-        here, staged = project.current(), os.environ.get(STAGING)
-        free = here.root / "build" / "interactive"
-        free = free if self.profile == here.published else here.output(self.profile)
-        return Path(staged) if staged else free
+        here = project.current()
+        free = here.root / "build/interactive" if self.is_published else here.output(self.profile)
+        return Path(os.environ.get(STAGING) or free)
 
     @property
     def models(self) -> Path:
@@ -87,25 +93,26 @@ class Chapter:
     def table(self, name: str, frame: pd.DataFrame, caption: str) -> Shown:
         r"""Keep a table, whose cells are estimates, numbers or text; return it to be shown.
 
-        ``caption`` says what is counted and which spread is shown. The index and the columns name
-        the numbers: ``\val{stem/name/row/column}``. Outside the published profile one more column
-        has the published numbers of each row.
+        ``caption`` says what is counted and which spread is shown. The index (without one: the
+        first column) and the columns name the numbers: ``\val{stem/name/row/column}``. Outside the
+        published profile one more column has the published numbers of each row.
         """
         self._named(name, caption)
+        if frame.empty:
+            raise ProvenanceError(f"table {name!r} has no rows or no columns")
         format.cells(name, frame)
         self.tables[name], self.captions[name] = frame.copy(), {"caption": caption}
-        shown = frame if self.profile == project.current().published else self._beside(name, frame)
-        return Shown(format.html_table(shown, caption), f"{caption}\n{format.as_text(shown)}")
+        shown = frame if self.is_published else self._beside(name, frame)
+        return Shown(format.html_table(shown, caption), f"{caption}\n{shown.map(format.text)}")
 
     def _beside(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
         """Return a frame with one more column: the published numbers of its rows."""
         known = published(self.stem).get("cells", {})
-        rows: dict[int, list[str]] = {}
-        for i, _, named in format.places(name, frame):
-            if named in known:
-                rows.setdefault(i, []).append(str(Estimate(**known[named])))
-        column = [" / ".join(rows.get(i, [])) or None for i in range(len(frame))]
-        return frame.assign(published=column) if rows else frame
+        found: list[list[str]] = [[] for _ in range(len(frame))]
+        for row, named, _ in format.places(name, frame):
+            found[row] += [str(Estimate(**known[named]))] if named in known else []
+        column = [" / ".join(texts) or None for texts in found]
+        return frame.assign(published=column) if any(found) else frame
 
     def figure(
         self, name: str, fig: Figure | Sequence[np.ndarray], caption: str, alt: str
@@ -116,9 +123,9 @@ class Chapter:
         WebP animation. ``alt`` says in words what is seen. The figure is closed.
         """
         self._named(name, caption, alt)
-        mark = "" if self.profile == project.current().published else self.profile
-        files, shown = drawn(fig, mark) if isinstance(fig, Figure) else animated(fig)
-        self.drawn[name] = {f"{self.stem}-{name}.{kind}": data for kind, data in files.items()}
+        mark = "" if self.is_published else self.profile
+        kind, data, shown = drawn(fig, mark) if isinstance(fig, Figure) else animated(fig)
+        self.figures[name] = f"figures/{self.stem}-{name}.{kind}", data
         self.captions[name] = {"caption": caption, "alt": alt}
         below = f'<p class="caption"><em>{format.to_html(caption)}</em></p>'
         return Shown(below, caption, shown | {"alt": alt})
@@ -128,9 +135,8 @@ class Chapter:
     ) -> claims.Claim:
         """Keep a conclusion with the test it stands on; return it to be shown.
 
-        The test states its direction; what comes out is supported, refuted or undecided. The
-        p-values of a chapter are corrected together when it is closed: what is returned shows its
-        own.
+        The test states its direction; what comes out is supported, refuted or undecided. What is
+        returned shows its own p: those of a chapter are corrected together when it is closed.
         """
         self._named(name, sentence)
         self.claims[name] = claims.make(name, sentence, test, published)
@@ -141,23 +147,16 @@ class Chapter:
 
         ``facts`` are those of ``Estimate``: spread, spread_of, unit.
         """
-        self._named(name, "value")
+        self._named(name)
         self.values[name] = x if isinstance(x, Estimate) else Estimate(x, n=n, **facts)
         return self.values[name]
 
     def _named(self, name: str, *texts: str) -> None:
         if not NAME.fullmatch(name):
-            raise ProvenanceError(f"{name!r}: expected a name of a-z, 0-9 and single hyphens")
+            raise ProvenanceError(f"{name!r}: expected a-z, 0-9 and hyphens, and not 'claims'")
         if not all(text.strip() for text in texts):
             raise ProvenanceError(f"{name!r}: say what it shows (caption) and what is seen (alt)")
         self._times[name] += 1
-
-    def numbers(self) -> dict[str, Estimate]:
-        """Return all numbers by name: the values, and the cells of the tables."""
-        found = dict(self.values)
-        for name, frame in self.tables.items():
-            found |= format.cells(name, frame)
-        return found
 
     def close(self, strict: bool = False) -> str:
         """Write what was handed over, each file completely or not at all; return a line about it.
@@ -166,52 +165,41 @@ class Chapter:
         """
         if strict and (twice := [name for name, times in self._times.items() if times > 1]):
             raise ProvenanceError(f"{self.stem}: two cells hand over the same name: {twice}")
-        files = {
-            f"figures/{name}": data for some in self.drawn.values() for name, data in some.items()
-        }
+        cells: dict[str, Estimate] = {}
+        for name, frame in self.tables.items():
+            cells |= format.cells(name, frame)
         corrected = claims.corrected(self.claims.values())
-        numbered = {
-            c.name: f"{self.stem.partition('-')[0]}.{i}" for i, c in enumerate(corrected, 1)
-        }
         generated = f"{project.current().report}/generated/{self.stem}"
-        tex = {f"-{name}": format.tex_table(frame) for name, frame in self.tables.items()}
-        tex[""] = format.macros(self.stem, self.numbers(), numbered)
-        files |= {f"{generated}{name}.tex": text.encode() for name, text in tex.items()}
+        tex = self._tex(self.values | cells, corrected)
+        files = {f"{generated}{name}.tex": words.encode() for name, words in tex.items()}
+        files |= dict(self.figures.values())
         for name, data in files.items():
             project.write(self.folder / name, data)
-        hashes = {name: sha256(data).hexdigest() for name, data in files.items()}
+        facts = {
+            "stem": self.stem, "profile": self.profile, "code": code_of(self.stem, self.profile),
+            "environment": environment(), "captions": self.captions,
+            "values": {name: asdict(value) for name, value in self.values.items()},
+            "cells": {name: asdict(cell) for name, cell in cells.items()},
+            "claims": [claim.entry() for claim in corrected],
+            "manifest": kept_elsewhere(self.folder)
+            | {name: sha256(data).hexdigest() for name, data in files.items()},
+        }  # fmt: skip
         # The JSON last: where it is new, so is all that it vouches for.
-        facts = self._facts(corrected) | {"manifest": hashes | kept_elsewhere(self.folder)}
         text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False)
         project.write(self.folder / f"{generated}.json", f"{text}\n")
-        counts = (len(self.numbers()), len(self.tables), len(self.drawn), len(corrected))
-        return "{} numbers, {} tables, {} figures, {} claims".format(*counts)
+        return (f"{len(self.values) + len(cells)} numbers, {len(tex) - 1} tables, "
+                f"{len(self.figures)} figures, {len(corrected)} claims")  # fmt: skip
 
-    def _facts(self, corrected: Sequence[claims.Claim]) -> dict[str, Any]:
-        return {
-            "stem": self.stem,
-            "profile": self.profile,
-            "code": code_of(self.stem, self.profile),
-            "environment": environment(),
-            "values": {name: value.entry() for name, value in self.values.items()},
-            "cells": {
-                name: e.entry() for name, e in self.numbers().items() if name not in self.values
-            },
-            "claims": [claim.entry() for claim in corrected],
-            "captions": self.captions,
-        }
-
-    def _repr_html_(self) -> str:
-        return f"<p>{self!r}</p>"
-
-    def __repr__(self) -> str:
-        line = f"Profile {self.profile}, {platform.machine()}."
-        here = project.current()
-        return (
-            line
-            if self.profile == here.published
-            else f"{line} Note: {here.readings}; what is shown below is smaller and may differ."
-        )
+    def _tex(self, numbers: dict[str, Estimate], found: Sequence[claims.Claim]) -> dict[str, str]:
+        """Return what LaTeX reads, by what follows the stem: numbers, tables, table of claims."""
+        numbered = {c.name: f"{self.stem.partition('-')[0]}.{i}" for i, c in enumerate(found, 1)}
+        tex = {f"-{name}": format.tex_table(frame) for name, frame in self.tables.items()}
+        rows = [(c.sentence, c.evidence(), c.outcome) for c in found]
+        if rows:
+            index = pd.Index(numbered.values(), name="")
+            frame = pd.DataFrame(rows, index, ["claim", "evidence", "outcome"])
+            tex["-claims"] = format.tex_table(frame, CLAIMS)
+        return tex | {"": format.macros(self.stem, numbers, numbered)}
 
 
 def close_all() -> None:
@@ -238,14 +226,8 @@ def kept_elsewhere(folder: Path) -> dict[str, str | None]:
 
 def environment() -> dict[str, str]:
     """Return where a run took place: processor, Python, and the versions that numbers depend on."""
-    names = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
-    found = {"machine": platform.machine(), "python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {d.name: d.version for d in metadata.distributions() if d.name in VERSIONS}
+    return {"machine": platform.machine(), "python": platform.python_version(), **found}
 
 
 def published(stem: str) -> dict[str, Any]:
@@ -258,38 +240,43 @@ def published(stem: str) -> dict[str, Any]:
         return {}
 
 
-def drawn(fig: Figure, mark: str = "") -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Return a figure's files by suffix, and what a notebook displays; the figure is closed.
+def drawn(fig: Figure, mark: str = "") -> tuple[str, bytes, dict[str, Any]]:
+    """Return a figure's suffix, its file, and what a notebook displays; the figure is closed.
 
     The same figure gives the same bytes: no date and no version are written.
     """
-    fig.text(0.997, 0.003, mark, color="0.6", size=7, ha="right", va="bottom")
     axes = [ax for ax in fig.axes if ax.get_label() != "<colorbar>"]
-    photo = all(ax.images and not (ax.lines or ax.collections or ax.containers) for ax in axes)
-    dpi, picture, out = PHOTO_DPI if photo else DPI, io.BytesIO(), io.BytesIO()
-    fig.savefig(picture, format="png", dpi=dpi, metadata={"Software": None})
-    pixels = Pixels.open(picture).convert("RGB")
+    photo = axes and all(a.images and not (a.lines or a.collections or a.containers) for a in axes)
+    dpi, png, pdf, out = PHOTO_DPI if photo else DPI, io.BytesIO(), io.BytesIO(), io.BytesIO()
+    corner = fig.text(0.997, 0.003, mark, color="0.6", size=7, ha="right", va="bottom")
+    try:
+        fig.savefig(png, format="png", dpi=dpi)
+        undated = {"CreationDate": None, "Creator": None, "Producer": None}
+        if not photo:
+            fig.savefig(pdf, format="pdf", dpi=dpi, metadata=undated)
+    finally:
+        corner.remove()
+        plt.close(fig)
+    pixels = Pixels.open(png).convert("RGB")
     width = round(pixels.width * DPI / dpi / 2)
     if photo:
         # Halved chroma would turn red and blue grains violet.
         pixels.save(out, "jpeg", dpi=(dpi, dpi), quality=QUALITY, subsampling=0)
-        files = {"jpg": out.getvalue()}
+        kind, file = "jpg", out.getvalue()
     else:
         # Lines have few colours: a palette keeps them and a third of the bytes.
         pixels.quantize(256, dither=Pixels.Dither.NONE).save(out, "png", optimize=True)
-        print_form, facts = io.BytesIO(), {"CreationDate": None, "Creator": None, "Producer": None}
-        fig.savefig(print_form, format="pdf", metadata=facts)
-        files = {"pdf": print_form.getvalue()}
-    plt.close(fig)
-    return files, {"data": out.getvalue(), "format": "jpeg" if photo else "png", "width": width}
+        kind, file = "pdf", pdf.getvalue()
+    form = "jpeg" if photo else "png"
+    return kind, file, {"data": out.getvalue(), "format": form, "width": width}
 
 
-def animated(frames: Sequence[np.ndarray]) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """Return frames as a WebP animation that repeats, and what a notebook displays."""
+def animated(frames: Sequence[np.ndarray]) -> tuple[str, bytes, dict[str, Any]]:
+    """Return suffix and file of a WebP animation that repeats, and what a notebook displays."""
     if not len(frames) or any(f.dtype != np.uint8 or f.ndim != 3 for f in frames):
         raise ProvenanceError("expected a Figure, or frames: uint8 arrays of shape (H, W, 3)")
     first, *others = (Pixels.fromarray(frame) for frame in frames)
     out = io.BytesIO()
     options: dict[str, Any] = {"save_all": True, "append_images": others, "loop": 0}
     first.save(out, "webp", duration=FRAME_MS, quality=QUALITY, **options)
-    return {"webp": out.getvalue()}, {"data": out.getvalue(), "format": "webp"}
+    return "webp", out.getvalue(), {"data": out.getvalue(), "format": "webp"}

@@ -1,24 +1,22 @@
 """Claims: a sentence, the test it stands on, and one of three outcomes.
 
-A test is any object with ``name``, ``effect``, its 95 % interval ``low`` to ``high``, ``n``, ``p``
-(two-sided; of an equivalence test, small where the effect is surely inside the margin), and with
-the ``direction`` that was stated before the run: ``higher``, ``lower``, or ``equal`` with a
-``margin``. ``unit`` says what ``n`` counts.
+A test is any object with ``name``, ``effect``, its 95 % interval ``low`` to ``high``, ``n`` and
+the ``unit`` that it counts, a two-sided ``p`` (of an equivalence: small where the effect is surely
+inside the margin), and the ``direction`` stated before the run: ``higher``, ``lower``, or ``equal``
+with a ``margin``, which is else None.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from .format import significant, to_html
 from .project import ProvenanceError
 
 LEVEL = 0.05
-"""Largest p, after Holm's correction over the chapter, that decides."""
 DIRECTIONS = {"higher": 1, "lower": -1, "equal": 0}
 MARKS = {"supported": "✔", "refuted": "✘", "undecided": "?"}
-FIELDS = ("effect", "low", "high", "n", "p")
 
 
 @dataclass(frozen=True)
@@ -43,72 +41,62 @@ class Claim:
     def outcome(self) -> str:
         """``supported``, ``refuted`` or ``undecided`` by what was measured."""
         p = self.p if self.p_corrected is None else self.p_corrected
-        if self.direction == "equal":
-            margin = self.margin or 0.0
-            outside = self.low > margin or self.high < -margin
+        if self.margin is not None:
+            outside = self.low > self.margin or self.high < -self.margin
             return "supported" if p < LEVEL else "refuted" if outside else "undecided"
-        if p >= LEVEL:
+        agrees = self.effect * DIRECTIONS[self.direction]
+        if p >= LEVEL or agrees == 0:
             return "undecided"
-        return "supported" if self.effect * DIRECTIONS[self.direction] > 0 else "refuted"
+        return "supported" if agrees > 0 else "refuted"
 
     def entry(self) -> dict[str, Any]:
         """Return the claim as it stands in a chapter's file."""
-        return {**self.__dict__, "outcome": self.outcome}
+        return {**asdict(self), "outcome": self.outcome}
 
     def evidence(self) -> str:
         """Return effect, interval, n and p as a reader sees them."""
         p = self.p if self.p_corrected is None else self.p_corrected
         shown = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-        shown += "" if self.p_corrected is not None else " before the correction over the chapter"
-        around = f"[{significant(self.low)}, {significant(self.high)}]"
-        counted = f"n = {self.n} {self.unit_of_n}"
-        found = f"; published: {self.published}" if self.published else ""
-        return f"{significant(self.effect)} {around}, {counted}, {self.test}, {shown}{found}"
+        shown += " before the chapter's correction" if self.p_corrected is None else ""
+        around = f"[{significant(self.low)}, {significant(self.high)}], n = {self.n:,}"
+        shown += f"; published: {self.published}" if self.published else ""
+        return f"{significant(self.effect)} {around} {self.unit_of_n}, {self.test}, {shown}"
 
     def _repr_html_(self) -> str:
-        return (
-            f'<div role="note"><b>{MARKS[self.outcome]} Claim, {self.outcome}</b>: '
-            f"{to_html(self.sentence)}<br><small>{to_html(self.evidence())}</small></div>"
-        )
-
-    def __repr__(self) -> str:
-        return f"{self.outcome}: {self.sentence} ({self.evidence()})"
+        head = f"<b>{MARKS[self.outcome]} Claim, {self.outcome}</b>: {to_html(self.sentence)}"
+        return f'<div role="note">{head}<br><small>{to_html(self.evidence())}</small></div>'
 
 
 def make(name: str, sentence: str, test: Any, published: str | None = None) -> Claim:
     """Return a claim; raise ProvenanceError where sentence, test and direction do not fit."""
     if not sentence.strip() or sentence.rstrip().endswith("."):
         raise ProvenanceError(f"claim {name!r}: write one sentence, without its full stop")
-    lacking = [f for f in (*FIELDS, "name", "direction", "unit") if not hasattr(test, f)]
-    if lacking or test.direction not in DIRECTIONS:
-        raise ProvenanceError(
-            f"claim {name!r}: expected a test that states its direction before the run, one of "
-            f"{sorted(DIRECTIONS)}, got {test!r}"
-        )
-    margin = getattr(test, "margin", None)
-    if (test.direction == "equal") != (margin is not None):
-        raise ProvenanceError(f"claim {name!r}: an equivalence test has a margin, others have none")
-    if not all(math.isfinite(getattr(test, f)) for f in FIELDS) or not 0 <= test.p <= 1:
-        raise ProvenanceError(f"claim {name!r}: its test is not finite: {test}")
-    numbers = (float(test.effect), float(test.low), float(test.high), int(test.n))
-    return Claim(
-        name, sentence, test.direction, test.name, *numbers, test.unit, float(test.p), margin,
-        published,
-    )  # fmt: skip
+    try:
+        claim = Claim(
+            name, sentence, test.direction, test.name, float(test.effect), float(test.low),
+            float(test.high), int(test.n), test.unit, float(test.p), test.margin, published,
+        )  # fmt: skip
+    except AttributeError as error:
+        raise ProvenanceError(f"claim {name!r}: its test does not state {error.name}") from None
+    numbers = (claim.effect, claim.low, claim.high, 1.0 if claim.margin is None else claim.margin)
+    if not all(map(math.isfinite, numbers)) or numbers[-1] <= 0 or not 0 <= claim.p <= 1:
+        raise ProvenanceError(f"claim {name!r}: its test has impossible numbers: {test}")
+    if claim.direction not in DIRECTIONS or (claim.direction == "equal") != bool(claim.margin):
+        wanted = f"one of {', '.join(DIRECTIONS)}; equal has a margin, the others have none"
+        raise ProvenanceError(f"claim {name!r}: direction {claim.direction!r}, expected {wanted}")
+    return claim
 
 
 def from_entry(entry: Mapping[str, Any]) -> Claim:
     """Return the claim that stands in a chapter's file, without its corrected p."""
-    known = {f: entry[f] for f in Claim.__dataclass_fields__ if f != "p_corrected"}
-    return Claim(**known)
+    return Claim(**{f: entry[f] for f in Claim.__dataclass_fields__ if f != "p_corrected"})
 
 
 def holm(p: Sequence[float]) -> list[float]:
     """Return p-values, adjusted for their number (Holm, Scandinavian J. of Statistics 1979)."""
     adjusted, largest = [0.0] * len(p), 0.0
-    for rank, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        largest = max(largest, min(1.0, p[i] * (len(p) - rank)))
-        adjusted[i] = largest
+    for rank, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
+        adjusted[i] = largest = max(largest, min(1.0, p[i] * (len(p) - rank)))
     return adjusted
 
 
