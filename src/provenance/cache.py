@@ -352,7 +352,7 @@ def _packed(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return (list if isinstance(value, list) else tuple)(map(_packed, value))
     if isinstance(value, pd.DataFrame):
-        columns = [[_kind(column.dtype), _values(column)] for _, column in value.items()]
+        columns = [_column(column) for _, column in value.items()]
         return OrderedDict(frame=columns, rows=_axis(value.index), labels=_axis(value.columns))
     if isinstance(value, Mapping):
         return {_packed(k): _packed(v) for k, v in value.items()}
@@ -367,29 +367,27 @@ def _packed(value: Any) -> Any:
     )
 
 
-def _kind(dtype: Any) -> Any:
-    """Return a column's type as text, or its categories in order and whether they are ordered."""
-    if isinstance(dtype, pd.CategoricalDtype):
-        return [_packed(dtype.categories.tolist()), bool(dtype.ordered)]
-    return str(dtype)
-
-
-def _values(column: pd.Series | pd.Index) -> Any:
-    """Return a column as a tensor if it has NumPy's numbers, else as a list."""
-    if isinstance(column.dtype, np.dtype) and column.dtype != object:
-        return _packed(column.to_numpy())
-    return [None if item is pd.NA else _packed(item) for item in column.tolist()]
+def _column(column: pd.Series | pd.Index) -> list[Any]:
+    """Return a column's type and its values, NumPy's numbers as a tensor and others as a list."""
+    kind = column.dtype
+    if isinstance(kind, np.dtype) and kind.kind != "O":
+        return [str(kind), _packed(column.to_numpy())]
+    values = [None if item is pd.NA else _packed(item) for item in column.tolist()]
+    if isinstance(kind, pd.CategoricalDtype):
+        return [[_packed(kind.categories.tolist()), bool(kind.ordered)], values]
+    return [str(kind), values]
 
 
 def _axis(index: pd.Index) -> list[Any]:
-    labels = _values(index) if index.nlevels == 1 else _packed(index.tolist())
-    return [labels, _packed(list(index.names)), _kind(index.dtype)]
+    levels = [_column(index.get_level_values(i)) for i in range(index.nlevels)]
+    return [_packed(list(index.names)), levels]
 
 
-def _index(labels: Any, names: list[Any], kind: Any) -> pd.Index:
-    if len(names) > 1:
-        return pd.MultiIndex.from_tuples(labels, names=names)
-    return pd.Index(labels, dtype=_dtype(kind), name=names[0])
+def _index(names: list[Any], levels: list[Any]) -> pd.Index:
+    labels = [pd.Index(values, dtype=_dtype(kind)) for kind, values in levels]
+    return (
+        pd.MultiIndex.from_arrays(labels, names=names) if names[1:] else labels[0].rename(names[0])
+    )
 
 
 def _dtype(kind: Any) -> Any:

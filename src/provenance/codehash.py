@@ -44,7 +44,7 @@ def _merged(parts: list[ast.expr]) -> list[ast.expr]:
     out: list[ast.expr] = []
     for part in parts:
         if isinstance(part, ast.Constant) and out and isinstance(out[-1], ast.Constant):
-            out[-1] = ast.Constant(f"{out[-1].value}{part.value}")
+            out[-1] = ast.Constant(str(out[-1].value) + str(part.value))
         elif not (isinstance(part, ast.Constant) and part.value == ""):
             out.append(part)
     return out
