@@ -16,9 +16,9 @@ import inspect
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -34,8 +34,10 @@ from .project import ProvenanceError
 P = ParamSpec("P")
 R = TypeVar("R")
 Setting = Mapping[str, Any]
-TENSOR_KINDS = "biufc"
-"""NumPy's kinds of numbers: these arrays are kept as tensors, text as a list."""
+_bare: dict[Any, Callable[..., Any]] = {}
+"""What each decorated function computes, without what keeps its results."""
+_first: dict[str, str] = {}
+"""The hash of each module's code when this session first asked for it."""
 
 
 def processes() -> int:
@@ -52,17 +54,18 @@ def processes() -> int:
 
 
 def cached(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a function of the package whose results are kept: ``@cached``.
+    """Decorate a function of the package whose results are kept: ``@cached``; ``run`` runs many.
 
-    ``run`` calls one many times at once. Arguments may be numbers, text, arrays, tensors, networks,
-    frames, dataclasses, functions of the package, and containers of these.
+    Arguments may be numbers, text, arrays, tensors, networks, frames, dataclasses, functions of
+    the package, and containers of these.
     """
 
     @functools.wraps(function)
-    def once_each(*args: P.args, **kwargs: P.kwargs) -> R:
-        return once(once_each, *args, **kwargs)
+    def kept(*args: P.args, **kwargs: P.kwargs) -> R:
+        return once(kept, *args, **kwargs)
 
-    return once_each
+    _bare[kept] = function
+    return kept
 
 
 def once(job: Callable[..., R], *args: Any, **kwargs: Any) -> R:
@@ -90,65 +93,94 @@ def run(
     # One setting alone gets all threads; the last one missing of several does not: sums are rounded
     # otherwise with other threads, and a result must not depend on what was there before.
     at_once = 1 if len(settings) < 2 else at_once
-    name, common = _named(job), [_code(job), *map(_plain, shared)]
-    keys = [joblib.hash([*common, _plain(dict(setting))]) for setting in settings]
-    files = [_file(name, key) for key in keys]
+    module, name = _home(job)
+    used: set[str] = set()
+    common = _key([job, *shared], used)
+    keys = [joblib.hash([common, _key(dict(setting), used)]) for setting in settings]
+    folder = project.cache_dir() / module.rpartition(".")[0]
+    files = [folder / f"{name}-{key}.pt" for key in keys]
     results = [load(file, key) for file, key in zip(files, keys, strict=True)]
-    todo = [i for i, found in enumerate(results) if found is None]
-    silent = len(settings) < 2 or not todo
-    bar = tqdm(
-        total=len(settings),
-        initial=len(settings) - len(todo),
-        desc=label,
-        leave=False,
-        disable=silent,
-    )
-    with bar, _running(name, {i: settings[i] for i in todo}, shared, at_once) as finished:
+    todo = {i: settings[i] for i, found in enumerate(results) if found is None}
+    done, silent = len(settings) - len(todo), len(settings) < 2 or not todo
+    bar = tqdm(total=len(settings), initial=done, desc=label, leave=False, disable=silent)
+    with bar, _running(job, todo, shared, at_once, used) as finished:
         for i, result in finished:
             results[i] = (store(files[i], keys[i], result),)
             bar.update()
-    return [found[0] for found in results if found is not None]
+    return [found[0] for found in results if found]
 
 
-def _file(name: tuple[str, str], key: str) -> Path:
-    return project.cache_dir() / name[0].rpartition(".")[0] / f"{name[1]}-{key}.pt"
+def _key(value: Any, used: set[str]) -> str:
+    """Return the hash of a value and of the code and constants behind it.
+
+    The modules of the package that it uses are added to ``used``.
+    """
+    names: set[str] = set()
+    plain = _plain(value, names)
+    code = [_code(name) for name in sorted(names)]
+    used |= {name for name in names if _is_ours(name)}
+    return joblib.hash([plain, code])
 
 
-def _named(function: Any) -> tuple[str, str]:
+def _is_ours(module: str) -> bool:
+    return f"{module}.".startswith(f"{project.current().package}.")
+
+
+def _code(module: str) -> Any:
+    """Return the hash of a module's code with what its constants hold, or a foreign one's text."""
+    if not _is_ours(module):
+        file = getattr(importlib.import_module(module), "__file__", None) or ""
+        return Path(file).read_text(encoding="utf-8") if file.endswith(".py") else ""
+    code = codehash.module_hash(module)
+    if _first.setdefault(module, code) != code:
+        raise ProvenanceError(f"the code of {module} changed in this session: restart the kernel")
+    return [code, _constants(codehash.reached([module]))]
+
+
+def _constants(modules: Iterable[str]) -> dict[str, str]:
+    """Return what stands for the constants and functions of modules as this process holds them.
+
+    A constant that a notebook has set, ``study.SIZE = 8``, is in no file: this sees it. Constants
+    have upper-case names. Raises ProvenanceError for a notebook's function in a module's place.
+    """
+    found = {}
+    for name in modules:
+        for key, value in vars(importlib.import_module(name)).items():
+            if inspect.isroutine(value) or isinstance(value, type):
+                home = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+                if home.startswith("__main__."):
+                    raise ProvenanceError(
+                        f"{name}.{key} was replaced in this session: change the module's file "
+                        "instead, so that its results are told apart"
+                    )
+                found[f"{name}.{key}"] = home
+            elif key.isupper() and not inspect.ismodule(value):
+                found[f"{name}.{key}"] = _hash(value)
+    return found
+
+
+def _hash(constant: Any) -> str:
+    try:
+        return joblib.hash(_plain(constant, None))
+    except Exception:  # what cannot be pickled counts by its kind alone
+        return type(constant).__qualname__
+
+
+def _home(function: Any) -> tuple[str, str]:
     """Return module and name of what lies at the top level of a module; others are refused."""
-    module = getattr(function, "__module__", None)
+    module = str(getattr(function, "__module__", None))
     name = getattr(function, "__qualname__", "<partial>")
-    if "<" in name or module in (None, "__main__") or _owner(function) is not None:
+    if "<" in name or module == "__main__" or _owner(function) is not None:
         raise ProvenanceError(
             f"{name}: results that depend on it cannot be kept, since a key cannot see what a "
             "notebook's cells, a closure or an object hold. Use a function or a class at the top "
             "level of a module, such as the chapter's study"
         )
-    return str(module), name
-
-
-def _code(function: Any) -> list[str]:
-    """Return the name of a function or a class, the hash of its code and of live constants."""
-    module, name = _named(function)
-    if f"{module}.".startswith(f"{project.current().package}."):
-        _refuse_replaced(function, module, name)
-        return [module, name, codehash.module_hash(module), codehash.live_constants(module)]
-    try:
-        return [module, name, Path(inspect.getfile(function)).read_text(encoding="utf-8")]
-    except TypeError:  # what is not written in Python
-        return [module, name, ""]
-
-
-def _refuse_replaced(function: Any, module: str, name: str) -> None:
-    """Refuse a function that a session has put in the place of the module's own."""
-    found: Any = importlib.import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    if found is not function and inspect.unwrap(found) is not function:
-        raise ProvenanceError(
-            f"{module}.{name} was replaced in this session: change the module's file instead, so "
-            "that its results are told apart"
-        )
+    if _is_ours(module):
+        found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+        if function not in (found, _bare.get(found)):
+            raise ProvenanceError(f"{module}.{name} was replaced in this session: change its file")
+    return module, name
 
 
 def _owner(function: Any) -> Any:
@@ -157,39 +189,46 @@ def _owner(function: Any) -> Any:
     return None if isinstance(owner, type) or inspect.ismodule(owner) else owner
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, used: set[str] | None) -> Any:
     """Turn a value into one whose hash is the same in every process.
 
-    Tensors and networks count by value, objects with a ``digest()`` by that, functions and the
-    classes of networks by the code they reach.
+    Tensors and networks count by value, objects with a ``digest()`` by that, functions and classes
+    by name, with their modules added to ``used``; without it, as in constants, all are allowed.
     """
+    plain = functools.partial(_plain, used=used)
     if isinstance(value, torch.Tensor):
         shape = [str(value.dtype), list(value.shape)]
         return shape if value.is_meta else [shape, _bits(value)]
     if isinstance(value, torch.nn.Module):
         classes = {type(part) for part in value.modules()}
-        code = sorted(_code(kind) for kind in classes if not kind.__module__.startswith("torch"))
-        return [repr(value), value.training, _plain(value.state_dict()), code]
+        own = sorted((k for k in classes if not k.__module__.startswith("torch.")), key=str)
+        return [repr(value), value.training, plain(value.state_dict()), plain(own)]
     if isinstance(value, torch.Generator):
         return value.get_state().numpy()
     if isinstance(value, pd.DataFrame):
-        return ["frame", _plain(_packed(value))]
+        return ["frame", plain(_packed(value))]
     if hasattr(value, "digest") and not isinstance(value, type):
         return [type(value).__qualname__, value.digest()]
     if isinstance(value, Mapping):
-        return [[_plain(name), _plain(item)] for name, item in value.items()]
+        return [[plain(name), plain(item)] for name, item in value.items()]
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted(joblib.hash(plain(item)) for item in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-        return [type(value).__qualname__, _plain(fields)]
-    if isinstance(value, partial):
-        return [_plain(value.func), _plain(value.args), _plain(value.keywords)]
+        return [type(value).__qualname__, plain(fields)]
+    if isinstance(value, functools.partial):
+        return [plain(value.func), plain(value.args), plain(value.keywords)]
     if inspect.isroutine(value) and _owner(value) is not None:
         function = getattr(value, "__func__", None)
-        return [_plain(_owner(value)), value.__qualname__, _plain(function)]
+        return [plain(_owner(value)), value.__qualname__, plain(function)]
     if inspect.isroutine(value) or isinstance(value, type):
-        return _code(value)
+        if used is None:
+            return f"{value.__module__}.{value.__qualname__}"
+        module, name = _home(value)
+        used |= {module} - {"None", "builtins"}
+        return [module, name]
     return str(value) if isinstance(value, torch.device | torch.dtype | Path) else value
 
 
@@ -202,70 +241,55 @@ def _bits(value: torch.Tensor) -> np.ndarray:
 
 @contextmanager
 def _running(
-    name: tuple[str, str],
+    job: Callable[..., Any],
     settings: Mapping[int, Setting],
     shared: Sequence[Any],
     at_once: int | None,
+    used: set[str],
 ) -> Iterator[Iterator[tuple[int, Any]]]:
     """Yield the pairs of number and result, each as soon as it is there."""
     backend = type(joblib.parallel.get_active_backend()[0]).__name__
-    if backend == "DaskDistributedBackend" and at_once != 1:
-        constants = codehash.live_constants(name[0]) if settings else ""
+    cluster = backend == "DaskDistributedBackend" and at_once != 1
+    at_once = at_once or (1 if cluster else processes())
+    if not settings or (at_once == 1 and not cluster):
+        yield ((i, _bare.get(job, job)(*shared, **settings[i])) for i in settings)
+        return
+    call = joblib.delayed(_call)
+    known = _constants(codehash.reached(used))
+    if cluster:
         yield joblib.Parallel(return_as="generator_unordered")(
-            joblib.delayed(_call)(name, i, setting, constants, *shared)
-            for i, setting in settings.items()
+            call(job, i, setting, known, "", *shared) for i, setting in settings.items()
         )
         return
-    at_once = at_once or processes()
-    if at_once == 1 or not settings:
-        yield ((i, _function(name)(*shared, **setting)) for i, setting in settings.items())
-        return
-    constants = _checked_constants(name[0])
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "shared.joblib"
+        file = f"{folder}/shared.joblib"
         joblib.dump(list(shared), file)
         with joblib.parallel_config("loky", n_jobs=at_once, inner_max_num_threads=1):
             yield joblib.Parallel(return_as="generator_unordered", pre_dispatch="n_jobs")(
-                joblib.delayed(_call_with)(name, i, setting, constants, str(file))
-                for i, setting in settings.items()
+                call(job, i, setting, known, file) for i, setting in settings.items()
             )
 
 
-def _checked_constants(module: str) -> str:
-    """Return the hash of a module's live constants, empty outside the package."""
-    ours = f"{module}.".startswith(f"{project.current().package}.")
-    return codehash.live_constants(module) if ours else ""
-
-
-def _function(name: tuple[str, str]) -> Callable[..., Any]:
-    """Return the function itself, without what keeps its results."""
-    found: Any = importlib.import_module(name[0])
-    for part in name[1].split("."):
-        found = getattr(found, part)
-    return inspect.unwrap(found)
-
-
 def _call(
-    name: tuple[str, str], number: int, setting: Setting, constants: str, *shared: Any
+    job: Callable[..., Any],
+    i: int,
+    setting: Setting,
+    known: dict[str, str],
+    file: str,
+    *shared: Any,
 ) -> tuple[int, Any]:
     """Run one job on one thread: the processes together fill the cores."""
     torch.set_num_threads(1)
-    function = _function(name)
-    if constants and _checked_constants(name[0]) != constants:
+    here = _constants(dict.fromkeys(name.rpartition(".")[0] for name in known))
+    if wrong := [name for name in known if here.get(name) != known[name]]:
         raise ProvenanceError(
-            f"{'.'.join(name)}: a constant of its modules was set in this session, and the "
-            "processes that would run it do not know. Hand it over as an argument"
+            f"{', '.join(wrong)}: set in this session, which the processes that run the jobs do "
+            "not know. Hand it over as an argument"
         )
-    return number, function(*shared, **setting)
+    return i, _bare.get(job, job)(*(_shared(file) if file else shared), **setting)
 
 
-def _call_with(
-    name: tuple[str, str], number: int, setting: Setting, constants: str, file: str
-) -> tuple[int, Any]:
-    return _call(name, number, setting, constants, *_shared(file))
-
-
-@lru_cache(maxsize=1)
+@functools.lru_cache(maxsize=1)
 def _shared(file: str) -> list[Any]:
     """Read what all jobs share, once in the life of a process."""
     return joblib.load(file)
@@ -274,8 +298,7 @@ def _shared(file: str) -> list[Any]:
 def load(file: Path, key: str) -> tuple[Any] | None:
     """Return a kept result in a tuple, so that None can be one; None where there is none.
 
-    An entry whose key or content is not the one it was stored with gives a warning and counts as
-    none.
+    An entry that was stored under another key, or altered, gives a warning and counts as none.
     """
     if not file.is_file():
         return None
@@ -283,136 +306,119 @@ def load(file: Path, key: str) -> tuple[Any] | None:
         entry = torch.load(file, weights_only=True)
         if entry["key"] != key:
             raise ValueError("it holds the result of another call")
-        if entry["hash"] != joblib.hash(_plain(entry["value"])):
+        if entry["hash"] != joblib.hash(_plain(entry["value"], None)):
             raise ValueError("its content was altered")
         return (_unpacked(entry["value"]),)
     except Exception as error:  # whatever a damaged file provokes, the answer is the same
-        warnings.warn(f"cache file {file.name} is damaged ({error}): computing again", stacklevel=3)
+        reason = str(error).partition("\n")[0]
+        warnings.warn(f"{file.name} is damaged ({reason}): computing again", stacklevel=3)
         return None
 
 
 def store(file: Path, key: str, result: Any) -> Any:
     """Keep a result; a full disk or a read-only folder costs the copy, not the result."""
     tree = _packed(result)
-    entry = {"key": key, "hash": joblib.hash(_plain(tree)), "value": tree}
+    entry = {"key": key, "hash": joblib.hash(_plain(tree, None)), "value": tree}
     try:
-        with project.replacing(file) as partial_file:
-            torch.save(entry, partial_file)
+        with project.replacing(file) as part:
+            torch.save(entry, part)
     except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        name, reason = file.stem.rpartition("-")[0], getattr(error, "strerror", None) or error
         warnings.warn(
-            f"{file.stem.rpartition('-')[0]}: results could not be kept in {file.parent} "
-            f"({getattr(error, 'strerror', None) or error}); the next run computes them again",
+            f"{name}: results could not be kept in {file.parent} ({reason}); the next run computes "
+            "them again",
             stacklevel=3,
         )
     return _unpacked(tree)
 
 
+# An ordered dict is what stands for an array, a frame or a dataclass; a result's own is a dict.
+
+
 def _packed(value: Any) -> Any:
     """Return a value as tensors, numbers, text, lists and dicts; raise TypeError for others."""
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, bool | int | float | str):
+    value = value.item() if isinstance(value, np.generic) else value
+    if type(value) in (bool, int, float, str, type(None)):
         return value
     if isinstance(value, torch.Tensor):
-        return value.detach().cpu().clone()
-    if isinstance(value, np.ndarray):
-        return {"array": _packed_array(value), "dtype": str(value.dtype)}
-    if isinstance(value, list):
-        return [_packed(item) for item in value]
-    if isinstance(value, tuple):
-        return {"tuple": [_packed(item) for item in value]}
+        return value.detach().cpu().clone(memory_format=torch.contiguous_format)
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biufcU" and value.dtype.isnative:
+        kept = (
+            torch.from_numpy(np.array(value, order="C"))
+            if value.dtype.kind != "U"
+            else value.ravel().tolist()
+        )
+        return OrderedDict(array=kept, dtype=str(value.dtype), shape=value.shape)
+    if isinstance(value, list | tuple):
+        return (list if isinstance(value, list) else tuple)(map(_packed, value))
     if isinstance(value, pd.DataFrame):
-        return {"frame": _packed_frame(value)}
+        columns = [_column(column) for _, column in value.items()]
+        return OrderedDict(frame=columns, rows=_axis(value.index), labels=_axis(value.columns))
     if isinstance(value, Mapping):
-        return {"dict": [[_packed(k), _packed(v)] for k, v in value.items()]}
+        return {_packed(k): _packed(v) for k, v in value.items()}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        name = [type(value).__module__, type(value).__qualname__]
-        _dataclass(*name)
-        known = [f.name for f in dataclasses.fields(value) if f.init]
-        return {"class": name, "fields": {f: _packed(getattr(value, f)) for f in known}}
+        module, name = type(value).__module__, type(value).__qualname__
+        known = [f.name for f in dataclasses.fields(_dataclass(module, name)) if f.init]
+        fields = {field: _packed(getattr(value, field)) for field in known}
+        return OrderedDict(module=module, name=name, fields=fields)
     raise TypeError(
         f"a {type(value).__name__} cannot be kept: a function returns numbers, text, arrays, "
         "tensors, frames, and lists, dicts and dataclasses of these"
     )
 
 
-def _packed_array(value: np.ndarray) -> Any:
-    if value.dtype.kind in TENSOR_KINDS and value.dtype.isnative:
-        return torch.from_numpy(np.ascontiguousarray(value).reshape(value.shape).copy())
-    if value.dtype.kind == "U":
-        return value.tolist()
-    raise TypeError(f"an array of {value.dtype} cannot be kept: return numbers or text")
+def _column(column: pd.Series | pd.Index) -> list[Any]:
+    """Return a column's type and its values, NumPy's numbers as a tensor and others as a list."""
+    kind = column.dtype
+    if isinstance(kind, np.dtype) and kind.kind != "O":
+        return [str(kind), _packed(column.to_numpy())]
+    values = [None if item is pd.NA else _packed(item) for item in column.tolist()]
+    if isinstance(kind, pd.CategoricalDtype):
+        return [[_packed(kind.categories.tolist()), bool(kind.ordered)], values]
+    return [str(kind), values]
 
 
-def _packed_frame(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return a frame's columns, each with its kind, and its index."""
-    columns = [_packed_column(frame.iloc[:, i]) for i in range(frame.shape[1])]
-    return {
-        "columns": columns,
-        "labels": [_packed(label) for label in frame.columns],
-        "label_names": list(frame.columns.names),
-        "index": [_packed_column(level.to_series()) for level in _levels(frame.index)],
-        "index_names": list(frame.index.names),
-        "rows": len(frame),
-    }
+def _axis(index: pd.Index) -> list[Any]:
+    levels = [_column(index.get_level_values(i)) for i in range(index.nlevels)]
+    return [_packed(list(index.names)), levels]
 
 
-def _levels(index: pd.Index) -> list[pd.Index]:
-    return [index.get_level_values(i) for i in range(index.nlevels)]
+def _index(names: list[Any], levels: list[Any]) -> pd.Index:
+    labels = [pd.Index(values, dtype=_dtype(kind)) for kind, values in levels]
+    return (
+        pd.MultiIndex.from_arrays(labels, names=names) if names[1:] else labels[0].rename(names[0])
+    )
 
 
-def _packed_column(column: pd.Series) -> list[Any]:
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in TENSOR_KINDS:
-        return [str(column.dtype), _packed_array(column.to_numpy())]
-    # A missing text is None: NaN, in a column of text, is a matter of the library's version.
-    return [str(column.dtype), [None if pd.isna(v) else _packed(v) for v in column.tolist()]]
+def _dtype(kind: Any) -> Any:
+    return kind if isinstance(kind, str) else pd.CategoricalDtype(*kind)
 
 
 def _unpacked(tree: Any) -> Any:
-    if isinstance(tree, list):
-        return [_unpacked(item) for item in tree]
+    if isinstance(tree, list | tuple):
+        return type(tree)(map(_unpacked, tree))
     if not isinstance(tree, dict):
         return tree
+    if not isinstance(tree, OrderedDict):
+        return {_unpacked(k): _unpacked(v) for k, v in tree.items()}
     if "array" in tree:
-        array = tree["array"]
-        return array.numpy() if isinstance(array, torch.Tensor) else np.array(array, tree["dtype"])
-    if "tuple" in tree:
-        return tuple(_unpacked(item) for item in tree["tuple"])
-    if "dict" in tree:
-        return {_unpacked(k): _unpacked(v) for k, v in tree["dict"]}
+        kept = tree["array"]
+        array = kept.numpy() if isinstance(kept, torch.Tensor) else np.array(kept, tree["dtype"])
+        return array.reshape(tree["shape"])
     if "frame" in tree:
-        return _unpacked_frame(tree["frame"])
+        index, labels = (_index(*_unpacked(tree[axis])) for axis in ("rows", "labels"))
+        columns = (pd.Series(_unpacked(v), index, _dtype(kind)) for kind, v in tree["frame"])
+        return pd.DataFrame(dict(enumerate(columns)), index).set_axis(labels, axis=1)
     fields = {name: _unpacked(item) for name, item in tree["fields"].items()}
-    return _dataclass(*tree["class"])(**fields)
+    return _dataclass(tree["module"], tree["name"])(**fields)
 
 
-def _unpacked_frame(tree: Mapping[str, Any]) -> pd.DataFrame:
-    levels = [_unpacked_column(*level) for level in tree["index"]]
-    names = tree["index_names"]
-    index = pd.MultiIndex.from_arrays(levels, names=names) if len(levels) > 1 else None
-    index = pd.Index(levels[0], name=names[0]) if index is None else index
-    columns = {i: _unpacked_column(*column).set_axis(index) for i, column in
-               enumerate(tree["columns"])}  # fmt: skip
-    frame = pd.DataFrame(columns, index=index)
-    labels = [_unpacked(label) for label in tree["labels"]]
-    if len(tree["label_names"]) > 1:
-        frame.columns = pd.MultiIndex.from_tuples(labels, names=tree["label_names"])
-    else:
-        frame.columns = pd.Index(labels, name=tree["label_names"][0])
-    return frame
-
-
-def _unpacked_column(kind: str, values: Any) -> pd.Series:
-    array = values.numpy() if isinstance(values, torch.Tensor) else _unpacked(values)
-    return pd.Series(array, dtype=kind)
-
-
-def _dataclass(module: str, name: str) -> type:
+def _dataclass(module: str, name: str) -> Any:
     """Return a dataclass of the package; a file may name nothing else."""
-    package = project.current().package
-    if not module.startswith(f"{package}."):
-        raise TypeError(f"{module}.{name} is not of {package}: only its dataclasses are kept")
-    found = getattr(importlib.import_module(module), name, None)
+    found = getattr(importlib.import_module(module), name, None) if _is_ours(module) else None
     if not (isinstance(found, type) and dataclasses.is_dataclass(found)):
-        raise TypeError(f"{module}.{name} is no dataclass at the top level of a module")
+        package = project.current().package
+        raise TypeError(
+            f"{module}.{name} is no dataclass at the top level of a module of {package}"
+        )
     return found

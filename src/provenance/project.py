@@ -1,21 +1,21 @@
 """The project: where its notebooks, figures and report lie, as ``[tool.provenance]`` says.
 
 Environment: ``PROFILE`` (which profile a session runs), ``PROVENANCE_ROOT`` (the folder of the
-``pyproject.toml``), ``PROVENANCE_CACHE`` (results that are kept), ``PROVENANCE_JOBS`` (processes at
-once). What else belongs to a run is handed over as an argument.
+``pyproject.toml``), ``PROVENANCE_CACHE`` (kept results), ``PROVENANCE_JOBS`` (processes at once).
 """
 
 import difflib
+import glob
 import os
 import shutil
+import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import tomllib
@@ -89,7 +89,7 @@ def current() -> Project:
     setting that is unknown or of another type.
     """
     named = os.environ.get("PROVENANCE_ROOT")
-    start = Path(named).expanduser().resolve() if named else Path.cwd()
+    start = Path(named or ".").expanduser().resolve()
     for folder in [start] if named else [start, *start.parents]:
         file = folder / "pyproject.toml"
         if file.is_file() and (found := _read(file, file.stat().st_mtime_ns)):
@@ -102,25 +102,35 @@ def current() -> Project:
 
 @lru_cache(maxsize=8)
 def _read(file: Path, stamp: int) -> Project | None:
-    """Return the project of a ``pyproject.toml``; ``stamp`` is only there for the cache."""
+    """Return the project of a ``pyproject.toml``; ``stamp``, its age, is there for the cache."""
     try:
         table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {}).get("provenance")
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ProvenanceError(f"{file} cannot be read: {error}") from None
     if table is None:
         return None
-    known = {name: kind for name, kind in Project.__annotations__.items() if name != "root"}
+    known = Project.__annotations__.keys() - {"root"}
     for name, value in table.items():
         if name not in known:
             raise ProvenanceError(f"[tool.provenance] {name}: unknown.{did_you_mean(name, known)}")
-        listing = "tuple" in str(known[name])
-        kind: type = list if listing else dict if name == "limits" else str
-        if not isinstance(value, kind) or (listing and not all(isinstance(v, str) for v in value)):
-            raise ProvenanceError(f"[tool.provenance] {name}: expected {kind.__name__}: {value!r}")
-        table[name] = tuple(value) if listing else value
+        if wanted := _wanted(name, value):
+            raise ProvenanceError(f"[tool.provenance] {name} = {value!r}: expected {wanted}")
+        table[name] = tuple(value) if isinstance(value, list) else value
     if not table.get("package") or not table.get("profiles", True):
-        raise ProvenanceError("[tool.provenance] needs package, and at least one name in profiles")
+        raise ProvenanceError(f"{file}: [tool.provenance] needs package, and a name in profiles")
     return Project(root=file.parent, **table)
+
+
+def _wanted(name: str, value: object) -> str:
+    """Return what a setting should have been, or nothing where it is right."""
+    if name == "limits":
+        numbers = value.items() if isinstance(value, dict) else [("", value)]
+        right = all(k in LIMITS and isinstance(v, int | float) for k, v in numbers)
+        return "" if right else f"numbers named {', '.join(LIMITS)}"
+    if Project.__annotations__[name] is str:
+        return "" if isinstance(value, str) else "text"
+    right = isinstance(value, list) and all(isinstance(part, str) for part in value)
+    return "" if right else "a list of texts"
 
 
 def profile(name: str | None = None) -> str:
@@ -128,17 +138,15 @@ def profile(name: str | None = None) -> str:
     known = current().profiles
     name = name or os.environ.get("PROFILE") or known[0]
     if name not in known:
-        raise ProvenanceError(
-            f"unknown profile {name!r}: expected one of {', '.join(known)}."
-            f"{did_you_mean(name, known)}"
-        )
+        options = f"{', '.join(known)}.{did_you_mean(name, known)}"
+        raise ProvenanceError(f"unknown profile {name!r}: expected one of {options}")
     return name
 
 
 def cache_dir() -> Path:
-    """Return the folder of results that can be computed again."""
-    named = os.environ.get("PROVENANCE_CACHE")
-    return Path(named).expanduser().resolve() if named else current().root / current().cache
+    """Return the folder of results that can be computed again; a relative one is the root's."""
+    here = current()
+    return here.root / Path(os.environ.get("PROVENANCE_CACHE") or here.cache).expanduser()
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -156,45 +164,27 @@ def sha256_of(path: Path) -> str | None:
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Remove what killed runs left in ``folder``: entries that match and are a day old."""
+    """Remove what killed runs left in ``folder``: files and folders that match, a day old."""
     for path in folder.glob(pattern):
         with suppress(OSError):
             if time.time() - path.lstat().st_mtime > OLD_S:
-                remove(path)
-
-
-def remove(path: Path) -> None:
-    """Delete a file, a link or a folder, if it is there."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @contextmanager
-def replacing(final: Path, folder: bool = False) -> Iterator[Path]:
-    """Yield a temporary file or folder beside ``final`` that takes its name if the body succeeds.
+def replacing(final: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``final`` that takes its name if the body succeeds.
 
-    On any exception the temporary one is removed and an older ``final`` stays as it was.
+    On any exception it is removed and an older ``final`` stays as it was.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    sweep(final.parent, f".{final.stem}-????????.part*")
-    part, old = (
-        final.with_name(f".{final.stem}-{uuid4().hex[:8]}.part{final.suffix}") for _ in range(2)
-    )
+    sweep(final.parent, f".{glob.escape(final.stem)}-????????.part*")
+    part = final.with_name(f".{final.stem}-{uuid4().hex[:8]}.part{final.suffix}")
     try:
-        if folder:
-            part.mkdir()
         yield part
-        # A folder cannot be replaced in one step, so the older one moves aside for an instant.
-        if folder and os.path.lexists(final):
-            os.replace(final, old)
         os.replace(part, final)
     finally:
-        if os.path.lexists(old) and not os.path.lexists(final):
-            os.replace(old, final)
-        remove(part)
-        remove(old)
+        part.unlink(missing_ok=True)
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -205,18 +195,16 @@ def write(path: Path, content: bytes | str) -> None:
 
 def complain(error: BaseException) -> str:
     """Return one line for the user about an error of files: what failed, where, why."""
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}. Is the folder writable, and the disk not full?"
-    return str(error)
+    if not isinstance(error, OSError):
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}. Is the folder writable, and the disk not full?"
 
 
-def command(run: Any, name: str) -> int:
+def command(run: Callable[[], int | None], name: str) -> int:
     """Run a command line's body and return its exit status; what a user can mend is one message."""
-    import sys
-
     try:
-        return int(run() or 0)
+        return run() or 0
     except (ProvenanceError, OSError) as error:
         print(f"{name}: {complain(error)}", file=sys.stderr)
         return 1
