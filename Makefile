@@ -4,6 +4,8 @@ PROFILE ?= sample
 PYTHON ?= python3
 NETS ?=
 NOTEBOOKS ?=
+COVERAGE ?=
+COVER = $(if $(COVERAGE),--cov --cov-report=term)
 export PROFILE
 
 VENV := .venv
@@ -15,7 +17,7 @@ PLAYGROUND := build/playground/.done
 PIP := $(PY) -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup report figures notebooks test twice elsewhere check student student-check course-check \
+.PHONY: help setup latex report notebooks test float32 lowest locked twice elsewhere check student student-check course-check \
   site site-packages site-check data clean
 .DELETE_ON_ERROR:
 
@@ -30,11 +32,24 @@ help: ## list the commands
 
 setup: ## environment in .venv, Jupyter kernel, LaTeX; once
 	@if $(MAKE) --question $(DONE); then echo "setup: .venv: nothing to do"; else $(MAKE) --no-print-directory $(DONE); fi
-	@$(PY) -m practicals.publish.report --setup
+	@$(MAKE) --no-print-directory latex
+
+# The PDF alone needs LaTeX. As root on Debian it is installed; elsewhere the command is printed.
+LATEX := latexmk lmodern texlive-latex-base texlive-latex-recommended texlive-fonts-recommended
+latex:
+	@if command -v latexmk pdflatex bibtex >/dev/null && kpsewhich natbib.sty lmodern.sty subcaption.sty >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "setup: installing LaTeX, a few minutes: apt-get install --no-install-recommends $(LATEX)"; \
+	  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(LATEX); } \
+	    >/dev/null || echo "setup: apt-get failed; notebooks and tests work without LaTeX"; \
+	else \
+	  echo "setup: the PDF needs LaTeX. Debian, Ubuntu: sudo apt-get install --no-install-recommends $(LATEX)"; \
+	  echo "       elsewhere: TeX Live or MacTeX, with latexmk. Notebooks and tests work without it."; \
+	fi
 
 $(DONE): requirements.txt requirements-dev.txt requirements-peers.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { \
-	  echo "setup: Python 3.10 or later is needed, and $(PYTHON) is not that: make setup PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "setup: Python 3.11 or later is needed, and $(PYTHON) is not that: make setup PYTHON=python3.12"; exit 1; }
 	@# An interrupted run leaves a .venv without a working pip: it starts again from nothing.
 	@$(PY) -m pip --version >/dev/null 2>&1 || { \
 	  $(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
@@ -47,41 +62,50 @@ $(DONE): requirements.txt requirements-dev.txt requirements-peers.txt pyproject.
 	@touch $@
 
 report: $(DONE) ## all notebooks and the PDF: build/sample/report.pdf, or report/report.pdf with PROFILE=full
-	@$(PY) -m practicals.publish.report --setup
-	@$(PY) -m practicals.publish.render
-	@$(PY) -m practicals.publish.report
+	@$(MAKE) --no-print-directory latex
+	@$(PY) -m provenance.render
+	@$(PY) -m provenance.report
 
 notebooks: $(DONE) ## run what is not up to date; NOTEBOOKS="1-transfer-learning" for some
-	@$(PY) -m practicals.publish.render $(NOTEBOOKS)
+	@$(PY) -m provenance.render $(NOTEBOOKS)
 
-figures: notebooks ## the same as notebooks: each notebook saves its figures
-
-test: $(DONE) ## style, import rules and tests
+test: $(DONE) ## style, types, import rules and tests; COVERAGE=1 prints how much of src they reach
 	@$(PY) -m ruff check --quiet .
 	@$(PY) -m ruff format --quiet --check . || { echo "test: ruff format would change the files above"; exit 1; }
 	@found="$$($(VENV)/bin/lint-imports --no-logo --no-cache)" || { echo "$$found"; exit 1; }
+	@found="$$($(PY) -m mypy)" || { echo "$$found"; exit 1; }
 	@# One thread a process: the processes together fill the cores.
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist loadfile $(COVER)
 
 twice: $(DONE) ## every notebook in the sample profile, each cell twice, and the whole twice
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m slow tests/test_notebooks.py
 
+float32: $(DONE) ## the lesson's tests once more as on a processor without bfloat16 units
+	@OMP_NUM_THREADS=1 PRACTICALS_PRECISION=float32 $(PY) -m pytest -n auto --dist loadfile \
+	  --ignore tests/provenance --ignore tests/publish --ignore tests/tools --ignore tests/data
+
+lowest: ## the tests with the oldest versions that requirements.txt allows
+	@.ci/versions $@
+
+locked: ## the tests with the versions behind the published numbers
+	@.ci/versions $@
+
 elsewhere: $(DONE) ## tests and notebooks on a pretended device: what would fail on a GPU, found without one
-	@OMP_NUM_THREADS=1 PYTHONPATH=tests/pretended PRACTICALS_DEVICE=elsewhere SWEEP_JOBS=1 \
+	@OMP_NUM_THREADS=1 PYTHONPATH=tests/pretended PRACTICALS_DEVICE=elsewhere PROVENANCE_JOBS=1 \
 	  $(PY) -m pytest -n auto --dist loadfile --ignore tests/test_elsewhere.py
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto -m slow tests/test_elsewhere.py
 
 check: $(DONE) ## prove that what is published is current; names each culprit
-	@$(PY) -m practicals.publish.check
+	@$(PY) -m provenance.check
 
 student: $(DONE) ## the hand-out without answers: build/student/
-	@$(PY) -m practicals.publish.student make
+	@$(PY) -m provenance.handout make
 
 student-check: $(DONE) ## prove that exercises fail without an answer and pass with one
-	@$(PY) -m practicals.publish.student check
+	@$(PY) -m provenance.handout check
 
 course-check: $(DONE) ## prove that nbgrader hands out, collects and marks 2-saliency, or NOTEBOOKS
-	@NOTEBOOKS="$(NOTEBOOKS)" $(PY) -m pytest -m slow tests/publish/test_course.py
+	@NOTEBOOKS="$(NOTEBOOKS)" $(PY) -m pytest -m slow tests/provenance/test_course.py
 
 $(SITE): requirements-site.txt $(DONE)
 	@echo "site: installing Sphinx"

@@ -4,7 +4,7 @@
 
 Climbs SqueezeNet with Olah's recipe and several transforms, one seed a class, and prints what
 GoogLeNet and MobileNetV2 say. The classes are none of those of the sample pictures, from which the
-chapter draws its own. Kept by ``jobs``: a second call adds what is missing.
+chapter draws its own. Kept by ``provenance.cache``: a second call adds what is missing.
 """
 
 import argparse

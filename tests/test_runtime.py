@@ -55,7 +55,7 @@ def test_parts_are_in_order_have_their_own_settings_and_first_where_it_is_asked_
         return {"x": x.numpy(), "seed": y.numpy() * 0 + seed}
 
     run = lambda job, settings, shared, **_: [job(*shared, **one) for one in settings]  # noqa: E731
-    monkeypatch.setattr(parts.jobs, "run", run)
+    monkeypatch.setattr(parts.cache, "run", run)
     x, y = torch.arange(5.0)[:, None], torch.zeros(5, dtype=torch.long)
     for job in (asks, asks_not):
         found = parts.run_by_parts(job, None, x, y, lambda first: {"seed": 7 + first}, 2, "")

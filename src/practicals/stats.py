@@ -20,6 +20,15 @@ class Test:
     high: float
     n: int
     p: float
+    direction: str = "higher"
+    """What the claim says of the effect: ``higher``, ``lower``, or ``equal`` within ``margin``."""
+    unit: str = "cases"
+    """What ``n`` counts: pictures, networks, seeds."""
+    margin: float | None = None
+
+    def of(self, unit: str, direction: str = "higher") -> "Test":
+        """Return the test of a claim that states, before the run, direction and unit."""
+        return replace(self, unit=unit, direction=self.direction if self.margin else direction)
 
 
 def _checked(*arrays: ArrayLike, least: int = 1) -> list[np.ndarray]:
@@ -124,7 +133,8 @@ def equivalent(a: ArrayLike, b: ArrayLike, margin: float) -> Test:
     else:
         above = scipy_stats.ttest_1samp(d, -margin, alternative="greater").pvalue
         p = max(above, scipy_stats.ttest_1samp(d, margin, alternative="less").pvalue)
-    return replace(found, name=f"two one-sided {kind}, margin {margin:g}", p=float(p))
+    name = f"two one-sided {kind}, margin {margin:g}"
+    return replace(found, name=name, p=float(p), direction="equal", margin=margin)
 
 
 def _spearman(a: np.ndarray, b: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -26,7 +26,9 @@ from .project import Project, ProvenanceError, sha256_of
 STAMP = "provenance"
 ROOTS = "home|root|tmp|work|workspace|Users|mnt|media|opt|usr|var|private|srv|content|builds|github"
 ABSOLUTE = re.compile(rf"(?<![\w.])(?:/(?:{ROOTS})/|[A-Z]:\\+Users\\)[^\s'\"<>)]*")
-EXEMPT = re.compile(r"\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|`[^`\n]*`|^#[^\n]*$|<!--.*?-->", re.S | re.M)
+EXEMPT = re.compile(
+    r"\$\$.*?\$\$|\$[^$\n]+\$|```.*?```|`[^`\n]*`|^#[^\n]*$|<!--.*?-->", re.S | re.M
+)
 """Formulas, code and settings, headings: no measured numbers."""
 CITED = re.compile(r"\b(?:19|20)\d\d\b|\bpublished\b", re.I)
 """What makes a sentence one about somebody's result: a year, or the word."""

@@ -26,9 +26,7 @@ from nbgrader.converters import GenerateAssignment
 from nbgrader.nbgraderformat import MetadataValidator, SchemaTooNewError, SchemaTooOldError
 from traitlets import Dict
 
-# Until provenance.project and provenance.render stand, theirs come from here.
-from practicals import paths
-from practicals.publish import render
+from . import project, render
 
 COPIED = ("pyproject.toml", "requirements.txt", "LICENSE", "data/README.md")
 # Of what a notebook published only numbers are handed out: tables show them beside one's own.
@@ -247,9 +245,9 @@ def rubric(stem: str, nb: NotebookNode) -> str:
 def sources() -> dict[str, NotebookNode]:
     """Return the notebooks with exercises, stem to content; raise BadExercise where none has."""
     found = {}
-    for stem in render.stems():
+    for stem in project.current().stems():
         try:
-            nb = nbformat.read(paths.notebooks_dir() / f"{stem}.ipynb", as_version=4)
+            nb = nbformat.read(project.current().notebooks() / f"{stem}.ipynb", as_version=4)
             if by_hand(nb):
                 found[stem] = nb
         except ValueError as error:  # no JSON, or no use
@@ -261,7 +259,7 @@ def sources() -> dict[str, NotebookNode]:
 
 def write(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
     """Write the hand-out into ``folder``: notebooks without answers and all that they need."""
-    root = paths.root()
+    root = project.current().root
     ignore = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
     shutil.copytree(root / "src", folder / "src", ignore=ignore)
     for name in ("notebooks", "report/generated", "data"):
@@ -283,8 +281,8 @@ def write(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
 
 def make() -> None:
     """Write the hand-out to ``build/student/``, and the rubrics to ``build/rubric/``."""
-    notebooks, build, swapped = sources(), paths.root() / "build", paths.atomic_folder
-    with swapped(build / "student") as folder, swapped(build / "rubric") as rubrics:
+    notebooks, build, swapped = sources(), project.current().root / "build", project.replacing
+    with swapped(build / "student", True) as folder, swapped(build / "rubric", True) as rubrics:
         write(folder, notebooks)
         for stem, nb in notebooks.items():
             (rubrics / f"{stem}.md").write_text(rubric(stem, nb), encoding="utf-8")
@@ -307,13 +305,13 @@ def both_ways(given: NotebookNode, answered: NotebookNode) -> tuple[NotebookNode
 def run(nb: NotebookNode, folder: Path, label: str) -> None:
     """Run all cells in place, errors kept, in the sample profile of the hand-out in ``folder``.
 
-    Caches are those of the repository, and nothing may be downloaded.
+    Caches are those of the repository.
     """
     from tqdm import tqdm
 
-    own = {"PROFILE": "sample", "PRACTICALS_OFFLINE": "1", "TQDM_DISABLE": "1"}
-    own |= {"PYTHONPATH": str(folder / "src"), "PRACTICALS_DATA": str(paths.data_dir())}
-    foreign = ("PRACTICALS_ROOT", "PRACTICALS_STAGING", "MPLBACKEND")
+    own = {"PROFILE": project.current().profiles[0], "TQDM_DISABLE": "1"}
+    own |= {"PYTHONPATH": str(folder / "src"), "PROVENANCE_CACHE": str(project.cache_dir())}
+    foreign = ("PROVENANCE_ROOT", "PROVENANCE_STAGING", "MPLBACKEND")
     environment = {key: value for key, value in os.environ.items() if key not in foreign}
     client = render.client_for(nb, folder / "notebooks")
     client.allow_errors, client.on_cell_execute = True, None

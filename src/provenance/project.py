@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,8 +18,6 @@ from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from uuid import uuid4
-
-import tomllib
 
 OLD_S = 24 * 3600
 """Age in seconds at which what a killed run left behind is removed."""

@@ -104,7 +104,7 @@ def client_for(nb: NotebookNode, folder: Path, **hooks: Any) -> NotebookClient:
     resources = {"metadata": {"path": str(folder)}}
     client = NotebookClient(nb, km=manager, timeout=None, store_widget_state=False,
                             record_timing=False, resources=resources, **hooks)  # fmt: skip
-    client.on_notebook_start = lambda notebook: _attend(client)
+    client.on_notebook_start = lambda **_: _attend(client)
     return client
 
 
@@ -140,7 +140,7 @@ def run_client(client: NotebookClient, environment: dict[str, str]) -> None:
         try:
             run.result()
         except KeyboardInterrupt:
-            process = getattr(client.km.provisioner, "process", None)
+            process = getattr(getattr(client.km, "provisioner", None), "process", None)
             if process is not None:
                 process.send_signal(signal.SIGKILL)
             run.exception()
@@ -224,8 +224,8 @@ def render(stem: str, profile: str, force: bool = False) -> None:
         stamp(nb, profile, code, ledger)
         size, limit = len(nbformat.writes(nb).encode()), here.limit("megabytes")
         if size > limit * 1e6:
-            raise ProvenanceError(f"{stem}: {size / 1e6:.1f} MB, more than {limit:g} MB: show smaller "
-                                  f"figures. {_aside(nb, stem)}")  # fmt: skip
+            what = f"{size / 1e6:.1f} MB, more than {limit:g} MB: show smaller figures"
+            raise ProvenanceError(f"{stem}: {what}. {_aside(nb, stem)}")
         write(nb, here.notebooks(profile) / f"{stem}.ipynb")
         _publish(stem, staged, here.output(profile))
     print(f"{stem} ({profile}): done in {(time.perf_counter() - began) / 60:.1f} min")

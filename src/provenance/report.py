@@ -2,7 +2,7 @@
 
 LaTeX finds figures, numbers and tables of a profile through its search path, so that the sources
 name no profile. What it read is asked of LaTeX itself (its ``.fls``), and so is which outcome of a
-claim the text relies on; everything it writes goes below ``build/``, and only a finished PDF leaves.
+claim the text relies on. All of it is written below ``build/``; only a finished PDF leaves.
 """
 
 import importlib

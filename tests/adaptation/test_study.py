@@ -94,7 +94,7 @@ def test_runs_are_named_by_their_row_and_ordered_by_their_seed(domains, monkeypa
         called.extend(settings)
         return [(s["recipe"].steps, s["seed"]) for s in settings]
 
-    monkeypatch.setattr(study.jobs, "run", run)
+    monkeypatch.setattr(study.cache, "run", run)
     cases = {"short": replace(QUICK, steps=5), "long": replace(QUICK, steps=50)}
     found = study.run_all(domains, cases, (3, 4))
     assert found == {"short": [(5, 3), (5, 4)], "long": [(50, 3), (50, 4)]}

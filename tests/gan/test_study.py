@@ -5,9 +5,9 @@ import pytest
 import torch
 from tests.gan.small import recipe
 
-from practicals import jobs
 from practicals.gan import judge, recipes, scores, study
 from practicals.gan.networks import build
+from provenance import cache
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +45,9 @@ def test_looks_do_not_change_the_run(scene, conditional):
 
 
 def test_a_run_stopped_after_a_part_goes_on_where_it_was(scene, conditional, monkeypatch):
-    # What ``jobs`` kept of the run above is found again: no step is taken twice.
+    # What ``provenance.cache`` kept of the run above is found again: no step is taken twice.
     monkeypatch.setattr(study, "train", lambda *_: pytest.fail("trained again"))
-    last = jobs.once(study.part, conditional.recipe, scene, 0, 3, 3)
+    last = cache.once(study.part, conditional.recipe, scene, 0, 3, 3)
     assert np.array_equal(last["records"], conditional.records)
 
 

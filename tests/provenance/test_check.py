@@ -158,15 +158,22 @@ def test_a_figure_that_the_report_does_not_show_is_named(copy):
 
 def test_an_outcome_is_no_fault(whole, tmp_path):
     """A refuted claim is published like any other."""
-    cells = [cell.replace("'t', 1.0, 0.5, 1.5", "'t', -1.0, -1.5, -0.5") for cell in published.CELLS]
+    cells = [
+        cell.replace("'t', 1.0, 0.5, 1.5", "'t', -1.0, -1.5, -0.5") for cell in published.CELLS
+    ]
     root = published.build(tmp_path, cells)
     assert published.run(root, "render")[0] == 0
-    status, said = published.run(root, "check")
+    _, said = published.run(root, "check")
     assert "claim" not in said
 
 
 def test_limits_hold_for_what_hands_over_by_chapter(copy):
-    edit(copy, "pyproject.toml", "[tool.provenance]", "[tool.provenance.limits]\ncells = 3\n[tool.provenance]")
+    edit(
+        copy,
+        "pyproject.toml",
+        "[tool.provenance]",
+        "[tool.provenance.limits]\ncells = 3\n[tool.provenance]",
+    )
     assert f"{STEM}.ipynb: has cells 7, more than 3" in culprits()
 
 

@@ -6,12 +6,12 @@ import torch
 from PIL import ImageOps
 from torch import nn
 
-from practicals import jobs
 from practicals.data import images, pictures
 from practicals.data.pictures import ImageSet
 from practicals.networks import backbones
 from practicals.networks.zoo import NETWORKS
 from practicals.transfer import banks, features
+from provenance import cache
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_collect_halves_the_side_of_a_part_and_leaves_out_strangers(net, patches
     views = [("smallvgg", "whole", 64), ("vgg16", "whole", 64), ("smallvgg", "crop", 64)]
     found = banks.collect({"smallvgg": net}, patches, views)
     assert list(found) == [views[0], views[2]]
-    alone = jobs.once(banks.bank, net, patches, "whole", 64)
+    alone = cache.once(banks.bank, net, patches, "whole", 64)
     np.testing.assert_allclose(found[views[0]].means["fc8"], alone.means["fc8"], atol=1e-4)
     monkeypatch.setattr(banks, "is_whole", lambda net: False)
     assert list(banks.collect({"smallvgg": net}, patches, views[:1])) == [("smallvgg", "whole", 32)]

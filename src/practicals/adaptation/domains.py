@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .. import jobs
+from provenance import cache
+
 from ..data import fetch, images, pictures
 from ..data.digits import SIDE, Digits, archive, as_rgb, mnist, small_digits, to_side
 
@@ -167,7 +168,7 @@ def load(real: bool, variant: str = VARIANTS[0], seed: int = 0, moving: bool = F
     if variant == "archive":
         target, target_test = (Digits(*archive(split)) for split in ("train", "test"))
         return Domains(source, source_test, target, target_test, variant)
-    made = jobs.once(make_target, real, variant, seed, moving)
+    made = cache.once(make_target, real, variant, seed, moving)
     target = Digits(torch.from_numpy(made["train"]), source.y)
     target_test = Digits(torch.from_numpy(made["test"]), source_test.y)
     return Domains(source, source_test, target, target_test, variant)
@@ -193,5 +194,5 @@ def load_tests(real: bool, seed: int = 0) -> dict[str, Digits]:
     """Return the target's test digits by variant; the first is that of ``load``."""
     _, _, _, y = mnist() if real else small_digits()
     labels = torch.from_numpy(y.astype(np.int64))
-    made = jobs.once(make_tests, real, seed)
+    made = cache.once(make_tests, real, seed)
     return {name: Digits(torch.from_numpy(x), labels) for name, x in made.items()}

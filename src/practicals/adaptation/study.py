@@ -1,6 +1,6 @@
 """Domain adaptation from MNIST to MNIST-M: whole runs, with the accuracies that a report needs.
 
-Every function that trains is a job (see ``jobs``): a run is a recipe and a seed.
+Every function that trains is a job (see ``provenance.cache``): a run is a recipe and a seed.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import jobs, runtime
+from provenance import cache
+
+from .. import runtime
 from ..data.digits import Digits
 from . import scores
 from .domains import Domains
@@ -156,7 +158,7 @@ def run_all(
     """Train every recipe with every seed, side by side; longest first, so that no core waits."""
     order = sorted(recipes, key=lambda name: -recipes[name].steps)
     settings = [{"recipe": recipes[name], "seed": s} for name in order for s in seeds]
-    found = iter(jobs.run(train, settings, (domains,), label))
+    found = iter(cache.run(train, settings, (domains,), label))
     made = {name: [next(found) for _ in seeds] for name in order}
     return {name: made[name] for name in recipes}
 
@@ -174,7 +176,7 @@ def teach_all(
         for name, runs in teachers.items()
         for run in runs
     ]
-    found = iter(jobs.run(teach, settings, (domains, named), label))
+    found = iter(cache.run(teach, settings, (domains, named), label))
     return {name + PSEUDO: [next(found) for _ in runs] for name, runs in teachers.items()}
 
 
@@ -244,7 +246,7 @@ def try_all(
 ) -> list[Tried]:
     """Try every candidate with one seed, which no reported run has."""
     settings = [{"recipe": r, "seed": seed, "back_steps": back_steps} for r in candidates]
-    return jobs.run(tried, settings, (domains,), "candidates")
+    return cache.run(tried, settings, (domains,), "candidates")
 
 
 def best(candidates: Sequence[Tried]) -> Tried:

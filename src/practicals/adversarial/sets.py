@@ -7,7 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import jobs
+from provenance import cache
+
 from ..data import digits, images, pictures
 from ..networks import backbones, smallvgg
 from ..networks.backbones import Backbone
@@ -25,7 +26,7 @@ def load_all(names: Sequence[str]) -> dict[str, Backbone]:
     here = [name for name in names if backbones.is_complete(name)]
     nets = {name: backbones.load(name) for name in here}
     if here == ["smallvgg"]:
-        state = jobs.once(smallvgg.train, smallvgg.PER_PHOTO // 2, smallvgg.EPOCHS)
+        state = cache.once(smallvgg.train, smallvgg.PER_PHOTO // 2, smallvgg.EPOCHS)
         nets[SIBLING] = backbones.from_state("smallvgg", state, "half of the patches")
         nets[SIBLING].title = "its sibling"
     return {name: backbones.prepare(net, torch.float32) for name, net in nets.items()}

@@ -1,6 +1,6 @@
 """The long loops of chapter 3: every attack over many pictures, part by part.
 
-Each function is a job (see ``jobs``): it takes a network and a part of the pictures, and returns
+Each function is a job (see ``cache``): it takes a network and a part of the pictures, and returns
 plain arrays with one row per picture.
 """
 
@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import jobs
+from provenance import cache
+
 from ..networks.backbones import Backbone
 from ..networks.gradients import outputs
 from ..networks.parts import Found, run_by_parts
@@ -247,7 +248,7 @@ def digit_state(real: bool, eps: float, budget: DigitBudget, seed: int) -> dict[
 def digit_network(real: bool, eps: float, budget: DigitBudget, seed: int) -> defence.DigitNetwork:
     """Return a digit network, trained once and kept."""
     net = defence.DigitNetwork()
-    net.load_state_dict(jobs.once(digit_state, real, eps, budget, seed))
+    net.load_state_dict(cache.once(digit_state, real, eps, budget, seed))
     return net.eval().requires_grad_(False)
 
 

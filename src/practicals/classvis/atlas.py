@@ -1,6 +1,6 @@
 """A small atlas of layers: what excites a channel most, made and found.
 
-``explore`` is a job (see ``jobs``).
+``explore`` is a job (see ``provenance.cache``).
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from .. import jobs
+from provenance import cache
+
 from ..networks import backbones
 from ..networks.backbones import Backbone
 from ..networks.gradients import differentiating
@@ -92,7 +93,7 @@ def atlas(
         channels = {layer: chosen(net, layer, count, seed) for layer in wanted}
         settings = [{"layer": layer, "channels": channels[layer]} for layer in wanted]
         others = {"recipe": recipe, "x": x, "side": x.shape[-1]}
-        parts = jobs.run(explore, [s | others for s in settings], (net,), label=f"{net.title}")
+        parts = cache.run(explore, [s | others for s in settings], (net,), label=f"{net.title}")
         for layer, part in zip(wanted, parts, strict=True):
             found[name, layer] = part | {"channels": np.array(channels[layer])}
     return found

@@ -1,6 +1,6 @@
 """The long loops of chapter 4: recipes over classes and seeds, kept, and what judges say of them.
 
-``climb`` and ``marks`` are jobs (see ``jobs``): plain values in, plain arrays out. Pictures are
+``climb`` and ``marks`` are jobs (see ``cache``): plain values in, plain arrays out. Pictures are
 kept as 8-bit values and judged as such, so a score is that of the file a reader can look at.
 """
 
@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from .. import jobs
+from provenance import cache
+
 from ..data import images, pictures
 from ..networks import backbones, smallvgg
 from ..networks.backbones import Backbone
@@ -167,7 +168,7 @@ def climbed(
         for recipe in unique
         for seed in cases.seeds
     ]
-    found = jobs.run(climb, settings, (net,), label=label or net.title)
+    found = cache.run(climb, settings, (net,), label=label or net.title)
     each = len(cases.seeds)
     batches = [joined(found[i : i + each], AXIS) for i in range(0, len(found), each)]
     return {name: batches[unique.index(recipe)] for name, recipe in recipes.items()}
@@ -195,7 +196,7 @@ def judge(
     if not (judges := without(nets, *climbed_on)):
         raise ValueError("expected at least one network that the ascent did not use")
     labels = tuple(int(label) for label in labels)
-    said = {name: jobs.once(marks, net, values, labels) for name, net in nets.items()}
+    said = {name: cache.once(marks, net, values, labels) for name, net in nets.items()}
     found = {key: np.mean([said[n][key] for n in judges], 0) for key in ("probability", "hit")}
     found |= {f"{name}/probability": one["probability"] for name, one in said.items()}
     found["own"] = np.mean([said[name]["probability"] for name in climbed_on], 0)
@@ -243,7 +244,7 @@ def networks(names: Sequence[str], real: bool) -> dict[str, Backbone]:
     """
     found = {name: backbones.load(name) for name in names if backbones.is_complete(name)}
     for seed, (name, title) in enumerate(() if real else CONTROLS.items(), start=1):
-        state = jobs.once(smallvgg.train, smallvgg.PER_PHOTO, smallvgg.EPOCHS, seed)
+        state = cache.once(smallvgg.train, smallvgg.PER_PHOTO, smallvgg.EPOCHS, seed)
         found[name] = backbones.from_state("smallvgg", state, "trained here, another seed")
         found[name].title = title
     return {name: backbones.prepare(net, torch.float32) for name, net in found.items()}

@@ -145,11 +145,13 @@ def scenes(real: bool) -> tuple[ImageSet, ImageSet]:
     """Return chapter 1's training and test set: 15-Scene, or the sample profile's grey patches."""
     if real:
         return scene15()
-    train, test = patches(GREY, seed=1)
-    return _patch_set(*train), _patch_set(*test)
+    (x, y, classes), (x_test, y_test, _) = patches(GREY, seed=1)
+    return ImageSet(list(x), y, classes), ImageSet(list(x_test), y_test, classes)
 
 
-def _patch_set(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...]) -> ImageSet:
+def held_out_patches(each: int, seed: int) -> ImageSet:
+    """Return ``each`` patches of every colour photograph, of the part no network was trained on."""
+    _, (x, y, classes) = patches(COLOUR, n_train=1, n_test=each, seed=seed)
     return ImageSet(list(x), y, classes)
 
 
@@ -173,8 +175,7 @@ def gallery(real: bool) -> ImageSet:
         samples = imagenet_samples()
         names = [Path(str(image)).stem.split("_", 1)[1] for image in samples.images]
         return samples.subset(np.array([names.index(name) for name in GALLERY]))
-    _, (x, y, classes) = patches(COLOUR, n_train=1, n_test=1, seed=2)
-    return _patch_set(x[:6], y[:6], classes)
+    return held_out_patches(1, seed=2).subset(np.arange(6))
 
 
 def digest(source: Source) -> str:

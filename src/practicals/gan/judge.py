@@ -12,7 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import jobs
+from provenance import cache
+
 from ..data import digits
 from ..networks.training import as_float, fit, scores
 
@@ -99,7 +100,7 @@ def judge_state(real: bool, epochs: int, seed: int) -> dict[str, torch.Tensor]:
 @lru_cache(maxsize=4)
 def judge(scene: Scene, seed: int = 0) -> tuple[LeNet, float]:
     """Return the judge in evaluation mode, and its accuracy on held-out digits."""
-    state = dict(jobs.once(judge_state, scene.real, scene.judge_epochs, seed))
+    state = dict(cache.once(judge_state, scene.real, scene.judge_epochs, seed))
     accuracy = float(state.pop("accuracy"))
     net = LeNet()
     net.load_state_dict(state)

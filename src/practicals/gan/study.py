@@ -1,6 +1,6 @@
 """The long runs of chapter 6: training with looks on the way, scoring, and the controls of scores.
 
-Most functions are jobs (see ``jobs``). A run is a chain of parts, each kept as soon as it is
+Most functions are jobs (see ``cache``). A run is a chain of parts, each kept as soon as it is
 there, so that a stopped run goes on at its last part.
 """
 
@@ -11,7 +11,9 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from .. import jobs, runtime
+from provenance import cache
+
+from .. import runtime
 from . import scores, style
 from .judge import Scene, drawn, judge, pixels, read, reference, train_on_synthetic
 from .networks import CLASSES, Discriminator, Generator, build
@@ -77,7 +79,7 @@ def part(recipe: Recipe, scene: Scene, seed: int, looks: int, number: int) -> di
     marks = [round(recipe.steps * i / looks) for i in range(looks + 1)]
     old: dict[str, Any] = {}
     if number > 1:
-        old = jobs.once(part, recipe, scene, seed, looks, number - 1)
+        old = cache.once(part, recipe, scene, seed, looks, number - 1)
         gan.load(old["state"])
     records = train(gan, data.x, data.y, range(marks[number - 1], marks[number]), seed)
     digits = sample(gan.mean, fixed_z(WATCHED, recipe.design.z, seed), classes_of(WATCHED))
@@ -91,7 +93,7 @@ def part(recipe: Recipe, scene: Scene, seed: int, looks: int, number: int) -> di
 def run(recipe: Recipe, scene: Scene, seed: int, looks: int = 2) -> Run:
     """Train by a recipe from one seed, look by look, and score the generator."""
     for number in range(1, looks + 1):
-        last = jobs.once(part, recipe, scene, seed, looks, number)
+        last = cache.once(part, recipe, scene, seed, looks, number)
     gan = Gan(recipe, seed).load(last["state"])
     asked = classes_of(scene.scored)
     digits = sample(gan.mean, fixed_z(scene.scored, recipe.design.z, 1 + seed), asked)
@@ -120,7 +122,7 @@ def table(
         for name, recipe in recipes.items()
         for seed in seeds[name]
     ]
-    done = iter(jobs.run(run, settings, label="runs"))
+    done = iter(cache.run(run, settings, label="runs"))
     return {name: [next(done) for _ in seeds[name]] for name in recipes}
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import jobs
+from provenance import cache
 
 Found = dict[str, np.ndarray]
 
@@ -38,4 +38,4 @@ def run_by_parts(
         {"x": x[i : i + size], "y": y[i : i + size], **settings(i)} | ({"first": i} if asks else {})
         for i in range(0, len(x), size)
     ]
-    return joined(jobs.run(job, made, (net,), label=label, at_once=1))
+    return joined(cache.run(job, made, (net,), label=label, at_once=1))

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import jobs
+from provenance import cache
+
 from ..data import pictures
 from ..data.images import IMAGENET_MEAN, IMAGENET_STD
 from . import training
@@ -85,4 +86,4 @@ def train(per_photo: int, epochs: int, seed: int = 0) -> dict[str, torch.Tensor]
 
 def trained_state() -> dict[str, torch.Tensor]:
     """Return the trained network's state dict; train it first if no cache holds it (~1 min)."""
-    return jobs.once(train, PER_PHOTO, EPOCHS)
+    return cache.once(train, PER_PHOTO, EPOCHS)

@@ -1,6 +1,6 @@
 """Chapter 2's second sanity check: maps of a small network that learnt random labels.
 
-The functions are jobs (see ``jobs``): plain values in, plain arrays out.
+The functions are jobs (see ``provenance.cache``): plain values in, plain arrays out.
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
 """The long loops of chapter 2: every method over many pictures, part by part, no map kept.
 
-Each function is a job (see ``jobs``): it takes a network and a part of the pictures and returns
+Each function is a job (see ``cache``): it takes a network and a part of the pictures and returns
 plain arrays with one row per picture, under keys such as ``grad_cam/insertion``.
 """
 

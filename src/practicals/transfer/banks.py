@@ -14,7 +14,8 @@ import torch
 from PIL import Image, ImageOps
 from torch import nn
 
-from .. import jobs
+from provenance import cache
+
 from ..data.images import centre_crop, squash
 from ..data.pictures import ImageSet
 from ..networks import backbones
@@ -130,7 +131,7 @@ def collect(
         {"net": nets[name], "pictures": pictures, "kind": kind, "side": side}
         for name, kind, side in wanted
     ]
-    return dict(zip(wanted, jobs.run(bank, settings, label="features"), strict=True))
+    return dict(zip(wanted, cache.run(bank, settings, label="features"), strict=True))
 
 
 def grey_variants(net: Backbone) -> dict[str, Backbone]:

@@ -1,4 +1,4 @@
-"""The long loops of chapter 1, for ``jobs``: plain arrays out, all that they depend on in."""
+"""The long loops of chapter 1, for ``cache``: plain arrays out, all that they depend on in."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
