@@ -199,6 +199,8 @@ def test_a_missing_number_after_a_label_is_a_dash_and_no_remark():
     frame = pd.DataFrame({"a": [None, 1.0]}, index=pd.Index(["x", "y"], name="m"))
     assert r"x & – \\" in format.tex_table(frame)
     assert [len(row) for row in Cells(format.html_table(frame, "c")).rows] == [2, 2, 2]
+    words = pd.DataFrame({"kind": ["slow", "fast"], "a": [None, 1.0]}, index=frame.index)
+    assert r"x & slow & – \\" in format.tex_table(words)
 
 
 def test_rows_and_columns_of_two_levels():
@@ -225,11 +227,11 @@ def test_numbers_are_named_by_row_and_column():
 
 
 def test_without_an_index_the_first_column_names_the_rows():
-    frame = pd.DataFrame({"eps": [0.01, 0.1], "rate": [1.5, 2.5], "n": [1000, 2]})
+    frame = pd.DataFrame({"eps": [0.01, 0.1], "rate": [1.5, 2.5], "n": [1234, 2]})
     found = format.cells("t", frame)
     assert list(found) == ["t/0.01/rate", "t/0.01/n", "t/0.1/rate", "t/0.1/n"]
-    assert str(found["t/0.01/n"]) == "1,000"  # a whole number stays one beside others
-    assert r"0.01 & 1.50 & 1,000 \\" in format.tex_table(frame)
+    assert str(found["t/0.01/n"]) == "1,234"  # a whole number stays one beside others
+    assert r"0.01 & 1.50 & 1,234 \\" in format.tex_table(frame)
 
 
 def test_a_key_has_nothing_that_latex_cannot_take():
