@@ -18,7 +18,7 @@ import tempfile
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -123,6 +123,7 @@ def _key(value: Any, used: set[str]) -> str:
 
 
 def _is_ours(module: str) -> bool:
+    """Return whether a module is the project's package or below it."""
     return f"{module}.".startswith(f"{project.current().package}.")
 
 
@@ -155,15 +156,10 @@ def _constants(modules: Iterable[str]) -> dict[str, str]:
                     )
                 found[f"{name}.{key}"] = home
             elif key.isupper() and not inspect.ismodule(value):
-                found[f"{name}.{key}"] = _hash(value)
+                found[f"{name}.{key}"] = type(value).__qualname__
+                with suppress(Exception):  # what cannot be pickled counts by its kind alone
+                    found[f"{name}.{key}"] = joblib.hash(_plain(value, None))
     return found
-
-
-def _hash(constant: Any) -> str:
-    try:
-        return joblib.hash(_plain(constant, None))
-    except Exception:  # what cannot be pickled counts by its kind alone
-        return type(constant).__qualname__
 
 
 def _home(function: Any) -> tuple[str, str]:
@@ -225,7 +221,7 @@ def _plain(value: Any, used: set[str] | None) -> Any:
         return [plain(_owner(value)), value.__qualname__, plain(function)]
     if inspect.isroutine(value) or isinstance(value, type):
         if used is None:
-            return f"{value.__module__}.{value.__qualname__}"
+            return f"{getattr(value, '__module__', '')}.{value.__qualname__}"
         module, name = _home(value)
         used |= {module} - {"None", "builtins"}
         return [module, name]

@@ -107,16 +107,13 @@ def _ours(named: Iterable[str]) -> list[str]:
     return [name for name in named if f"{name}.".startswith(ours) and file_of(name)]
 
 
-def _digest(parts: Iterable[str]) -> str:
-    return sha256("\n".join(parts).encode()).hexdigest()
-
-
 def module_hash(*names: str) -> str:
     """Return the hash of the package's modules ``names`` and of all that they import.
 
     Raises ProvenanceError for a name that is no module: a hash of nothing would never change.
     """
-    return _digest(f"{name}:{text}" for name, text in reached(names).items())
+    code = "\n".join(f"{name}:{text}" for name, text in reached(names).items())
+    return sha256(code.encode()).hexdigest()
 
 
 def _cell(source: str, where: str) -> ast.Module:
@@ -160,4 +157,5 @@ def notebook_hash(path: Path, profile: str) -> str:
     code = [f"{name}:{text}" for name, text in modules.items()]
     files = sorted(file for pattern in here.listed for file in here.root.glob(pattern))
     lists = [file.read_text(encoding="utf-8") for file in files]
-    return _digest([settings(path.stem, profile), *shown, *code, *lists])
+    parts = [settings(path.stem, profile), *shown, *code, *lists]
+    return sha256("\n".join(parts).encode()).hexdigest()
