@@ -39,7 +39,10 @@ REGION = re.compile(r"^.*BEGIN SOLUTION.*\n((?s:.*?))^.*END SOLUTION.*$", re.M)
 LABEL = re.compile(rf"({BEGIN['markdown']}\n)(\*\*(?:Reading|Answer(?: to question \d+)?)\.\*\*) *")
 ASKED = re.compile(r"^(?:#+ |.*\*\*(?:Question|Predict first)).*$", re.M)
 # The arguments, by place, of the calls that say what was found.
-SAID = {"claim": ("name", "sentence", "test"), "table": ("name", "frame", "caption")}
+SAID: dict[str, tuple[str, ...]] = {
+    "claim": ("name", "sentence", "test"),
+    "table": ("name", "frame", "caption"),
+}
 SAID |= {kind: ("name", kind, "caption", "alt") for kind in ("figure", "animation")}
 SENTENCE = re.compile(r"(?<!\bal)(?<!e\.g)(?<!i\.e)(?<!vs)[.!?](?=\s)")
 ALT = '"Say in words what is seen."'
@@ -128,8 +131,9 @@ def _parts(text: ast.expr) -> list[ast.expr]:
 def _first_sentence(parts: list[ast.expr]) -> str | None:
     """Return the first sentence of a text as code, or None where there is no second one."""
     for place, part in enumerate(parts):
-        if isinstance(part, ast.Constant) and (end := SENTENCE.search(part.value)):
-            last = ast.Constant(part.value[: end.end()])
+        text = part.value if isinstance(part, ast.Constant) else None
+        if isinstance(text, str) and (end := SENTENCE.search(text)):
+            last = ast.Constant(text[: end.end()])
             code = ast.unparse(ast.JoinedStr([*parts[:place], last]) if place else last)
             return code.replace("'", '"') if code.count("'") == 2 and '"' not in code else code
     return None
@@ -150,7 +154,7 @@ def without_answers(nb: NotebookNode) -> NotebookNode:
 
     The steps are those of a release, but for those that need nbgrader's database.
     """
-    nb, resources = deepcopy(nb), {}
+    nb, resources = deepcopy(nb), dict[str, Any]()
     kept = {k: v for k, v in nb.metadata.items() if k in ("kernelspec", "language_info")}
     nb.metadata = NotebookNode(kept)
     for step in release_steps():
@@ -281,11 +285,18 @@ def write(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
 
 def make() -> None:
     """Write the hand-out to ``build/student/``, and the rubrics to ``build/rubric/``."""
-    notebooks, build, swapped = sources(), project.current().root / "build", project.replacing
-    with swapped(build / "student", True) as folder, swapped(build / "rubric", True) as rubrics:
-        write(folder, notebooks)
+    notebooks, build = sources(), project.current().root / "build"
+    build.mkdir(exist_ok=True)
+    with TemporaryDirectory(dir=build, prefix=".handout-") as scratch:
+        new = {name: Path(scratch) / name for name in ("student", "rubric")}
+        write(new["student"], notebooks)
+        new["rubric"].mkdir()
         for stem, nb in notebooks.items():
-            (rubrics / f"{stem}.md").write_text(rubric(stem, nb), encoding="utf-8")
+            (new["rubric"] / f"{stem}.md").write_text(rubric(stem, nb), encoding="utf-8")
+        for name, folder in new.items():
+            if (build / name).exists():  # aside first: a folder cannot be replaced in one step
+                os.replace(build / name, Path(scratch) / f"old-{name}")
+            os.replace(folder, build / name)
 
 
 def both_ways(given: NotebookNode, answered: NotebookNode) -> tuple[NotebookNode, dict[str, int]]:
@@ -314,7 +325,7 @@ def run(nb: NotebookNode, folder: Path, label: str) -> None:
     foreign = ("PROVENANCE_ROOT", "PROVENANCE_STAGING", "MPLBACKEND")
     environment = {key: value for key, value in os.environ.items() if key not in foreign}
     client = render.client_for(nb, folder / "notebooks")
-    client.allow_errors, client.on_cell_execute = True, None
+    client.allow_errors = True
     client.store_widget_state = True  # without it nbclient ends at the first slider
     with tqdm(total=len(nb.cells), desc=label, unit="cell", leave=False) as bar:
         client.on_cell_executed = lambda **_: bar.update()

@@ -114,7 +114,7 @@ def _attend(client: NotebookClient) -> None:
     The state of a widget is sent on the socket from which replies are read, which may swallow the
     signal that one is there: without a second look the run would wait for ever.
     """
-    channel = client.kc.shell_channel
+    channel: Any = client.kc.shell_channel  # type: ignore[union-attr]
     wait = channel.get_msg
 
     async def get_msg(timeout: float | None = None) -> Any:

@@ -47,11 +47,11 @@ def load_pair(file: Path) -> tuple[Generator, Discriminator]:
     """
     try:
         found = _read(file)
-        nets = build(Design(**found["design"]), 0)
-        for net, name in zip(nets, ("G", "D"), strict=True):
+        drawer, judge = build(Design(**found["design"]), 0)
+        for net, name in ((drawer, "G"), (judge, "D")):
             _refuse_no_numbers(found[name])
             net.load_state_dict({k: v.float() for k, v in found[name].items()})
-        return tuple(net.eval() for net in nets)
+        return drawer.eval(), judge.eval()
     except OSError:
         raise
     except Exception as error:  # whatever a foreign file provokes, the answer is the same
