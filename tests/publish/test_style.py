@@ -16,6 +16,8 @@ def exercise(name):
     """Return an answer and its test, as the convention asks."""
     facts = {"grade": False, "grade_id": name, "locked": False, "solution": True}
     test = {"grade": True, "grade_id": f"test-{name}", "locked": True, "solution": False}
+    facts["schema_version"] = test["schema_version"] = 3
+    test["points"] = 1
     source = f"def {name}():\n    ### BEGIN SOLUTION\n    return 1\n    ### END SOLUTION"
     return [
         new_code_cell(source, metadata={"nbgrader": facts}),
