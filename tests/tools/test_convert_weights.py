@@ -221,9 +221,13 @@ def test_an_interrupted_fetch_goes_on_and_an_altered_part_starts_again(published
 def test_a_part_of_another_size_is_refused(published, capsys):
     publish, server = published
     publish(VGG)
-    (server.folder / "group2-shard1of1").write_bytes(b"short")
+    part = server.folder / "group2-shard1of1"
+    good = part.read_bytes()
+    part.write_bytes(b"short")
     assert command.main(["fetch", VGG]) == 1
     assert "its size is 5 bytes, expected 147,712 bytes" in capsys.readouterr().err
+    part.write_bytes(good)
+    assert command.main(["fetch", VGG]) == 0, "the refused part is fetched again"
 
 
 def test_offline_and_a_wrong_switch_are_named(published, monkeypatch, capsys):
