@@ -3,6 +3,7 @@
 Nothing here runs a container or a workflow: the tests see that what those files name is there.
 """
 
+import importlib.util
 import json
 import re
 import shlex
@@ -97,6 +98,23 @@ def test_dependabot_looks_into_folders_that_exist():
         assert (folder / needed[update["package-ecosystem"]]).exists(), folder
 
 
+def test_a_hook_or_a_text_calls_only_modules_and_targets_that_exist():
+    texts = ("README.md", "CONTRIBUTING.md", "data/README.md", "docs/instructor.md")
+    for name in (*texts, ".pre-commit-config.yaml", ".github/pull_request_template.md"):
+        targets = re.findall(r"(?:`|\$ |^)make ([a-z][a-z-]*)", read(name), re.M)
+        assert set(targets) <= make_targets(), name
+        for module in re.findall(r"python -m ((?:practicals|provenance|tools)[\w.]*)", read(name)):
+            assert importlib.util.find_spec(module), f"{name} calls {module}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "docs/instructor.md"])
+def test_links_lead_to_files(name):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", read(name)):
+        # The site has the data folder's page beside the instructor's.
+        places = [(ROOT / name).parent / link, ROOT / link]
+        assert any(place.exists() for place in places), f"{name} links to {link}"
+
+
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.stem)
 def test_issue_forms_ask_under_names_of_their_own(form):
     found = yaml.safe_load(form.read_text(encoding="utf-8"))
@@ -107,11 +125,10 @@ def test_issue_forms_ask_under_names_of_their_own(form):
 
 
 def test_the_dev_container_has_the_reports_latex_and_calls_make():
-    from practicals.publish import latex
-
     container = json.loads(read(".devcontainer/devcontainer.json"))
     image = read(f".devcontainer/{container['build']['dockerfile']}")
-    assert set(latex.PACKAGES.split()) <= set(image.split())
+    (packages,) = re.findall(r"^LATEX := (.+)$", read("Makefile"), re.M)
+    assert set(packages.split()) <= set(image.split())
     assert f"useradd --create-home --shell /bin/bash {container['remoteUser']}" in image
     make, target = container["postCreateCommand"].split()
     assert make == "make" and target in make_targets()
