@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from torch.utils import backend_registration
 
-from practicals.publish import render
+from provenance import project
 from tests.test_notebooks import run
 
 pytestmark = pytest.mark.skipif(
@@ -34,7 +34,8 @@ def settings(folder):
         "PYTHONPATH": str(HERE / "pretended"),
         "PRACTICALS_DEVICE": "elsewhere",
         "PRACTICALS_DATA": str(folder),
-        "SWEEP_JOBS": "1",
+        "PROVENANCE_CACHE": str(folder / "cache"),
+        "PROVENANCE_JOBS": "1",
         "OMP_NUM_THREADS": "1",
     }
 
@@ -104,7 +105,7 @@ def test_what_failed_on_a_gpu_runs_elsewhere(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stem", render.stems())
+@pytest.mark.parametrize("stem", project.current().stems())
 def test_notebooks_run_elsewhere(stem, monkeypatch, tmp_path):
     for name, value in settings(tmp_path).items():
         monkeypatch.setenv(name, value)

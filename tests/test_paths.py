@@ -109,7 +109,7 @@ def test_what_a_killed_run_left_goes_with_the_next_one_a_day_later(tmp_path):
 @pytest.fixture
 def root(tmp_path, monkeypatch):
     monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
-    for name in ("PRACTICALS_DATA", "DATA_MIRROR", "PRACTICALS_STAGING"):
+    for name in ("PRACTICALS_DATA", "DATA_MIRROR", "PROVENANCE_STAGING"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
 
@@ -199,7 +199,7 @@ def test_only_a_rendering_writes_to_where_full_is_published(root, monkeypatch):
     assert paths.output_dir("full") == root
     assert paths.writing_dir("full") == root / "build/interactive"
     assert paths.writing_dir("lab") == paths.output_dir("lab") == root / "build/lab"
-    monkeypatch.setenv("PRACTICALS_STAGING", str(root / "stage"))
+    monkeypatch.setenv("PROVENANCE_STAGING", str(root / "stage"))
     assert paths.writing_dir("full") == paths.writing_dir("lab") == root / "stage"
 
 

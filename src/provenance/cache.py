@@ -154,7 +154,9 @@ def _constants(modules: Iterable[str]) -> dict[str, str]:
                         f"{name}.{key} was replaced in this session: change the module's file "
                         "instead, so that its results are told apart"
                     )
-                found[f"{name}.{key}"] = home
+                # A library's own may differ: tqdm is another one in a notebook than in a process.
+                if home.partition(".")[0] == name.partition(".")[0]:
+                    found[f"{name}.{key}"] = home
             elif key.isupper() and not inspect.ismodule(value):
                 found[f"{name}.{key}"] = type(value).__qualname__
                 with suppress(Exception):  # what cannot be pickled counts by its kind alone

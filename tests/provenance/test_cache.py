@@ -596,3 +596,14 @@ def test_silence_where_nothing_is_wrong(recwarn):
     for _ in range(2):
         cache.run(stopping, SETTINGS, ("text",))
     assert not recwarn.list
+
+
+def test_a_librarys_class_in_another_guise_does_not_count(root, package, monkeypatch):
+    """tqdm is one class in a notebook and another in a process: a key must not see it."""
+    import importlib
+
+    (package / "study.py").write_text("from fractions import Fraction\n\n\ndef f(x):\n    return x\n")
+    study = importlib.import_module("lesson.study")
+    before = cache._constants(["lesson.study"])
+    monkeypatch.setattr(study, "Fraction", int)
+    assert cache._constants(["lesson.study"]) == before

@@ -38,7 +38,7 @@ def environment(folder):
 
     As after ``source .venv/bin/activate``, since nbgrader calls alembic by its name.
     """
-    foreign = ("PRACTICALS_ROOT", "PRACTICALS_STAGING", "MPLBACKEND")
+    foreign = ("PRACTICALS_ROOT", "PROVENANCE_STAGING", "MPLBACKEND")
     kept = {key: value for key, value in os.environ.items() if key not in foreign}
     return kept | {
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),

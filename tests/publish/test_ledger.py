@@ -25,8 +25,11 @@ WORDS = {"caption": "Error over λ", "alt": "A curve that falls"}
 def root(monkeypatch, tmp_path):
     """An empty repository, no rendering, and a machine that describes itself at once."""
     monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
+    monkeypatch.setenv("PROVENANCE_ROOT", str(tmp_path))
+    lines = ('package = "practicals"', 'profiles = ["sample", "lab", "full"]')
+    (tmp_path / "pyproject.toml").write_text("\n".join(["[tool.provenance]", *lines]))
     monkeypatch.setenv("PROFILE", "full")
-    monkeypatch.delenv("PRACTICALS_STAGING", raising=False)
+    monkeypatch.delenv("PROVENANCE_STAGING", raising=False)
     monkeypatch.setattr(runtime, "describe", lambda: {"device": "cpu", "torch": "2"})
     ledgers.published.cache_clear()
     yield tmp_path
@@ -36,7 +39,7 @@ def root(monkeypatch, tmp_path):
 @pytest.fixture
 def rendering(monkeypatch, tmp_path):
     """The folder that a rendering names."""
-    monkeypatch.setenv("PRACTICALS_STAGING", str(tmp_path / "staging"))
+    monkeypatch.setenv("PROVENANCE_STAGING", str(tmp_path / "staging"))
     return tmp_path / "staging"
 
 
@@ -147,7 +150,7 @@ def test_a_key_names_one_thing_while_rendering_and_is_overwritten_otherwise(
 ):
     again = everything(ledger)[kind]
     again(), again()
-    monkeypatch.setenv("PRACTICALS_STAGING", str(tmp_path / "staging"))
+    monkeypatch.setenv("PROVENANCE_STAGING", str(tmp_path / "staging"))
     with pytest.raises(LedgerError, match="already recorded"):
         again()
 
@@ -200,10 +203,10 @@ def test_a_session_never_writes_over_what_is_published(root, name, folder):
     published.figure("curve", draw(), **WORDS)
     published.table("layers", ["a"], [["x"]])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRACTICALS_STAGING", str(root))
+        patch.setenv("PROVENANCE_STAGING", str(root))
         published.save()
     before = {name: (root / name).read_bytes() for name in names(root)}
-    assert len(before) == 5
+    assert len(before) == 6, "with the settings of the project"
     tried = filled(of=profile.get(name))
     tried.record("images", 1, unit="count")
     tried.figure("curve", draw(2), **WORDS)
@@ -219,7 +222,7 @@ def test_a_rendering_writes_below_its_own_folder(ledger, root, rendering):
     ledger.animation("film", [np.full((4, 4, 3), v, np.uint8) for v in (0, 255)], **WORDS)
     ledger.table("layers", ["a"], [["x"]])
     assert ledger.save() == rendering
-    assert names(root) == sorted(f"staging/{name}" for name in (
+    assert names(root)[1:] == sorted(f"staging/{name}" for name in (
         *(f"figures/{STEM}-{f}" for f in ("curve.pdf", "curve.png", "maps.jpg", "film.gif")),
         *(f"report/generated/{STEM}{f}" for f in (".json", ".tex", "-layers.tex")),
     ))  # fmt: skip

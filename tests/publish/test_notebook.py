@@ -20,7 +20,7 @@ def session(monkeypatch, tmp_path):
     """An empty repository, no rendering, and no notebook's shell to be changed."""
     monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
     monkeypatch.setenv("PROFILE", "sample")
-    monkeypatch.delenv("PRACTICALS_STAGING", raising=False)
+    monkeypatch.delenv("PROVENANCE_STAGING", raising=False)
     monkeypatch.setattr(notebook, "set_matplotlib_formats", lambda *a, **k: None)
     monkeypatch.setattr(notebook.warnings, "filterwarnings", lambda *a: None)
     facts = {"device": "cpu", "precision": "float32", "torch": "2"}
@@ -93,6 +93,6 @@ def test_a_rendered_notebook_shows_the_published_state_alone(monkeypatch):
     monkeypatch.setattr(ipywidgets, "interact", lambda f, **options: knobs.append(options))
     notebook.picker(draw, width=(1, 5))
     assert drawn == [3] and knobs == [{"width": (1, 5)}]
-    monkeypatch.setenv("PRACTICALS_STAGING", "staging")
+    monkeypatch.setenv("PROVENANCE_STAGING", "staging")
     notebook.picker(draw, width=(1, 5))
     assert drawn == [3, 3] and len(knobs) == 1

@@ -180,7 +180,8 @@ class Ledger:
         return Picture(content, "gif", caption, alt)
 
     def _keep_figure(self, name: str, drawn: dict[str, bytes], caption: str, alt: str) -> None:
-        self.figures[name] = {"caption": caption, "alt": alt, "files": sorted(drawn)}
+        hashes = {file: _sha256(content) for file, content in drawn.items()}
+        self.figures[name] = {"caption": caption, "alt": alt, "files": hashes}
         self._drawn |= drawn
 
     def claim(
@@ -250,7 +251,10 @@ class Ledger:
             "device": device,
             "values": self.values,
             "claims": {c.key: c.entry() for c in claims.corrected(self.claims.values())},
-            "tables": {name: {"keys": table.keys()} for name, table in self.tables.items()},
+            "tables": {
+                name: {"keys": table.keys(), "sha256": _sha256(table.tex().encode())}
+                for name, table in self.tables.items()
+            },
             "figures": self.figures,
         }
 
