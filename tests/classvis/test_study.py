@@ -29,7 +29,7 @@ def judge():
 @pytest.fixture(autouse=True)
 def closed(monkeypatch, tmp_path):
     monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path))
-    monkeypatch.setenv("SWEEP_JOBS", "1")
+    monkeypatch.setenv("PROVENANCE_JOBS", "1")
     yield
     plt.close("all")
 

@@ -138,7 +138,7 @@ def test_each_experiment_differs_in_what_its_title_says():
 
 
 def test_a_table_gives_every_recipe_its_seeds(scene, monkeypatch):
-    monkeypatch.setenv("SWEEP_JOBS", "1")
+    monkeypatch.setenv("PROVENANCE_JOBS", "1")
     rows = {"a": recipe(steps=2), "b": recipe(steps=2, loss="saturating")}
     found = study.table(rows, scene, {"a": (0, 1), "b": (1,)}, looks=1)
     assert [(name, run.seed) for name, runs in found.items() for run in runs] == [
