@@ -1,1 +1,1 @@
-"""From notebooks to what is published: ledgers, tables, rendering, checks, the report."""
+"""The old ledger, for the notebooks that have not moved to ``provenance.chapter`` yet."""
