@@ -26,7 +26,7 @@ CELLS = (
 )
 PROSE = "The score is 91.2 %, with $0.123$ and `0.456`. [Doe (2019)](x) says 77.7 %."
 MAIN = r"""
-\documentclass{article}\usepackage{graphicx,booktabs}\input{profile}
+\documentclass{article}\textwidth=600pt\usepackage{graphicx,booktabs}\input{profile}
 \newcommand{\provenancedefine}[3]{\expandafter\gdef\csname p@#1@\detokenize{#2}\endcsname{#3}}
 \newwrite\uses\immediate\openout\uses=\jobname.uses
 \newcommand{\claim}[2]{\immediate\write\uses{#1 #2}}

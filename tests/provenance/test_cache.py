@@ -580,6 +580,7 @@ def test_torch_itself_on_a_full_disk_costs_only_the_copy(root, monkeypatch):
 
 
 def test_ctrl_c_while_an_entry_is_written_leaves_nothing(folder, monkeypatch):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by what runs in background
     monkeypatch.setattr(torch, "save", stopped)
     with pytest.raises(KeyboardInterrupt):
         cache.once(counted, [1.5])
@@ -602,7 +603,9 @@ def test_a_librarys_class_in_another_guise_does_not_count(root, package, monkeyp
     """tqdm is one class in a notebook and another in a process: a key must not see it."""
     import importlib
 
-    (package / "study.py").write_text("from fractions import Fraction\n\n\ndef f(x):\n    return x\n")
+    (package / "study.py").write_text(
+        "from fractions import Fraction\n\n\ndef f(x):\n    return x\n"
+    )
     study = importlib.import_module("lesson.study")
     before = cache._constants(["lesson.study"])
     monkeypatch.setattr(study, "Fraction", int)

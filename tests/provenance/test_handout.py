@@ -271,13 +271,14 @@ def test_the_rubric_has_each_question_its_points_and_its_answer():
 @pytest.fixture
 def repository(monkeypatch, tmp_path):
     """Return a function that writes a small repository, with these cells in one notebook."""
-    monkeypatch.setenv("PRACTICALS_ROOT", str(tmp_path))
-    monkeypatch.delenv("PRACTICALS_DATA", raising=False)
+    monkeypatch.setenv("PROVENANCE_ROOT", str(tmp_path))
     package = tmp_path / "src/practicals"
     (package / "__pycache__").mkdir(parents=True)
     for name in ("data", "notebooks", "report/generated"):
         (tmp_path / name).mkdir(parents=True)
-    for name in ("pyproject.toml", "data/README.md", "data/weights.bin", "secret.txt"):
+    settings = '[tool.provenance]\npackage = "practicals"\n'
+    (tmp_path / "pyproject.toml").write_text(settings)
+    for name in ("data/README.md", "data/weights.bin", "secret.txt"):
         (tmp_path / name).write_text(name)
     (package / "__init__.py").touch()
     (package / "here.py").write_text("x = 1")
@@ -367,9 +368,9 @@ from pathlib import Path
 from practicals import here
 own = Path(here.__file__).resolve().parents[2]
 assert own == Path.cwd().parent.resolve() and own != Path({root!r})
-assert os.environ["PRACTICALS_DATA"] == {root!r} + "/data"
-assert os.environ["PROFILE"] == "sample" and os.environ["PRACTICALS_OFFLINE"] == "1"
-assert "PRACTICALS_ROOT" not in os.environ"""
+assert os.environ["PROVENANCE_CACHE"] == {root!r} + "/data/cache"
+assert os.environ["PROFILE"] == "sample"
+assert "PROVENANCE_ROOT" not in os.environ"""
 
 
 def test_good_exercises_pass_the_check(repository, capsys, monkeypatch):

@@ -77,6 +77,8 @@ def test_an_interrupt_ends_the_whole_command(project_of):
     run = subprocess.Popen(
         command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, start_new_session=True,
+        # Ctrl-C is ignored by what a shell has put in the background, and so by its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     said = ""
     while "import time" not in said:
