@@ -33,7 +33,7 @@ MAIN = r"""
 \input{1-maps}
 \begin{document}
 \csname p@val@\detokenize{1-maps/scores/A/score}\endcsname
-\input{1-maps-scores}\InputIfFileExists{1-maps-claims}{}{}
+\par\input{1-maps-scores}\par\input{1-maps-claims}\par
 \includegraphics{1-maps-curve} \claim{1-maps/better}{supported}
 \end{document}
 """
