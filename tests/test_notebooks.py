@@ -16,6 +16,7 @@ def run(stem, arrange, monkeypatch):
     monkeypatch.setenv("PROFILE", "sample")
     monkeypatch.setenv("TQDM_DISABLE", "1")
     monkeypatch.delenv("PROVENANCE_STAGING", raising=False)
+    monkeypatch.delenv("PROVENANCE_CACHE", raising=False)  # what the report has kept saves minutes
     monkeypatch.delenv("MPLBACKEND", raising=False)
     nb = nbformat.read(project.current().notebooks() / f"{stem}.ipynb", as_version=4)
     nb.cells = arrange([cell for cell in nb.cells if cell.cell_type == "code"])

@@ -272,6 +272,7 @@ def test_the_rubric_has_each_question_its_points_and_its_answer():
 def repository(monkeypatch, tmp_path):
     """Return a function that writes a small repository, with these cells in one notebook."""
     monkeypatch.setenv("PROVENANCE_ROOT", str(tmp_path))
+    monkeypatch.delenv("PROVENANCE_CACHE", raising=False)
     package = tmp_path / "src/practicals"
     (package / "__pycache__").mkdir(parents=True)
     for name in ("data", "notebooks", "report/generated"):
