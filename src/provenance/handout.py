@@ -264,17 +264,18 @@ def sources() -> dict[str, NotebookNode]:
 
 def write(folder: Path, notebooks: dict[str, NotebookNode]) -> None:
     """Write the hand-out into ``folder``: notebooks without answers and all that they need."""
-    root = project.current().root
+    here = project.current()
+    root, generated = here.root, Path(here.report, "generated")
     ignore = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
     shutil.copytree(root / "src", folder / "src", ignore=ignore)
-    for name in ("notebooks", "report/generated", "data"):
+    for name in ("notebooks", generated, "data"):
         (folder / name).mkdir(parents=True)
     readme = Path(__file__).with_suffix(".md").read_text(encoding="utf-8")
     for stem, nb in notebooks.items():
         words = sum(map(_is_read, nb.cells))
         readme += f"| [{stem}](notebooks/{stem}.ipynb) | {', '.join(by_hand(nb))} | {words} |\n"
         nbformat.write(without_answers(nb), folder / "notebooks" / f"{stem}.ipynb")
-        published = Path("report/generated", f"{stem}.json")
+        published = generated / f"{stem}.json"
         if (root / published).exists():
             facts = json.loads((root / published).read_text(encoding="utf-8"))
             numbers = json.dumps({key: facts[key] for key in NUMBERS if key in facts}, indent=1)
@@ -330,7 +331,7 @@ def run(nb: NotebookNode, folder: Path, label: str) -> None:
     client.store_widget_state = True  # without it nbclient ends at the first slider
     with tqdm(total=len(nb.cells), desc=label, unit="cell", leave=False) as bar:
         client.on_cell_executed = lambda **_: bar.update()
-        client.execute(env=environment | own, cleanup_kc=True)
+        render.run_client(client, environment | own)
 
 
 def error_of(cell: NotebookNode) -> str:
