@@ -42,6 +42,8 @@ autodoc2_packages = [
     f"../../src/{file.parent.name}" for file in sorted(ROOT.glob("src/*/__init__.py"))
 ]
 autodoc2_output_dir = "api"
+# Not merged with what a library says of __init__, which is no Markdown.
+autodoc2_class_docstring = "both"
 autodoc2_hidden_objects = ["dunder", "inherited", "private", "undoc"]
 autodoc2_render_plugin = "pages.Renderer"
 autodoc2_index_template = """API reference
