@@ -24,6 +24,7 @@ def run(stem, arrange, monkeypatch):
         cell.id = f"cell-{number}"
     client = render.client_for(nb, project.current().notebooks())
     client.timeout = 1200
+    client.store_widget_state = True  # without it nbclient ends at the first slider
     client.execute(env=dict(os.environ), cleanup_kc=True)
 
 
