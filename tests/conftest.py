@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from practicals.data import fetch
+
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_its_own(tmp_path_factory):
@@ -12,3 +14,15 @@ def cache_of_its_own(tmp_path_factory):
         if "PROVENANCE_CACHE" not in os.environ:
             patch.setenv("PROVENANCE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def needs():
+    """Skip a test whose files are not at hand; the reason names them."""
+
+    def check(*names: str) -> None:
+        absent = [name for name in names if not fetch.available(name)]
+        if absent:
+            pytest.skip(f"needs {', '.join(absent)}: make data, or DATA_MIRROR")
+
+    return check

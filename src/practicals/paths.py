@@ -111,11 +111,6 @@ def writing_dir(profile: str) -> Path:
     return _named("PROVENANCE_STAGING") or free
 
 
-def figures_dir(profile: str) -> Path:
-    """Return the folder of a profile's figures."""
-    return output_dir(profile) / "figures"
-
-
 def generated_dir(profile: str) -> Path:
     """Return the folder of a profile's ledgers, macros and tables."""
     return output_dir(profile) / "report" / "generated"

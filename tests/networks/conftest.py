@@ -9,18 +9,6 @@ from practicals.networks.backbones import Backbone, as_input, build
 PICTURES, SEED = 100, 0
 
 
-@pytest.fixture
-def needs():
-    """Skip a test whose files are not at hand; the reason names them."""
-
-    def check(*names: str) -> None:
-        absent = [name for name in names if not fetch.available(name)]
-        if absent:
-            pytest.skip(f"needs {', '.join(absent)}: make data, or DATA_MIRROR")
-
-    return check
-
-
 @pytest.fixture(scope="session")
 def sizes():
     """Return the size of every layer's output for one square picture; nothing is computed."""

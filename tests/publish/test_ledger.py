@@ -246,7 +246,7 @@ def test_a_failed_save_leaves_the_older_ledger(ledger, rendering, monkeypatch):
     before = (rendering / f"report/generated/{STEM}.json").read_bytes()
     other = filled()
     other.record("late", 1, unit="count")
-    write, written = ledgers._write, []
+    write, written = ledgers.project.write, []
 
     def full_disk(path, data):
         written.append(path.name)
@@ -254,7 +254,7 @@ def test_a_failed_save_leaves_the_older_ledger(ledger, rendering, monkeypatch):
             raise OSError("no space")
         write(path, data)
 
-    monkeypatch.setattr(ledgers, "_write", full_disk)
+    monkeypatch.setattr(ledgers.project, "write", full_disk)
     with pytest.raises(OSError, match="no space"):
         other.save()
     assert written[-1] == f"{STEM}.json", "the ledger is written last"

@@ -1,68 +1,8 @@
-"""Numbers as readers see them, text for LaTeX, and macros."""
-
-import pytest
+"""The forms of a recorded number and its macros; provenance.format has tests of its own."""
 
 from practicals.publish import numerals
 
 THIN = numerals.THIN
-
-
-@pytest.mark.parametrize(
-    ("value", "unit", "text"),
-    [
-        (0.9125, "fraction", f"91.2{THIN}%"),
-        (1.0, "fraction", f"100.0{THIN}%"),
-        (-0.0123, "points", "−1.2"),
-        (-0.0001, "points", "0.0"),
-        (138357544, "count", "138,357,544"),
-        (0.034, "seconds", f"34{THIN}ms"),
-        (3.44, "seconds", f"3.4{THIN}s"),
-        (754, "seconds", f"13{THIN}min"),
-        (9000, "seconds", f"2.5{THIN}h"),
-        (0, "number", "0"),
-        (3.14159, "number", "3.14"),
-        (12345.6, "number", "12,300"),
-        (0.99999, "number", "1.00"),
-        (-1.5e-7, "number", f"−1.50{THIN}×{THIN}10⁻⁷"),
-    ],
-)
-def test_numbers_as_readers_see_them(value, unit, text):
-    assert numerals.shown(value, unit) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "std", "unit", "text"),
-    [
-        (0.9312, 0.0049, "fraction", f"93.1 ± 0.5{THIN}%"),
-        (0.01, 0.002, "points", "1.0 ± 0.2"),
-        (12.345, 0.678, "number", "12.35 ± 0.68"),
-        (12345.6, 120, "number", "12,346 ± 120"),
-        (2.0, 0.0, "number", "2.00 ± 0"),
-        (10, 2.5, "count", "10 ± 2.5"),
-        (3.21, 0.12, "seconds", "3.21 ± 0.12 s"),
-    ],
-)
-def test_spreads_as_readers_see_them(value, std, unit, text):
-    assert numerals.shown_pm(value, std, unit) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "tex"),
-    [
-        ("a_b & 5 % $x$ #1 {~^\\", r"a\_b \& 5 \% \$x\$ \#1 \{\textasciitilde{}"
-         r"\textasciicircum{}\textbackslash{}"),
-        ("±1 λ ≥ 10⁻¹²", r"\ensuremath{\pm}1 \ensuremath{\lambda} \ensuremath{\geq} "
-         r"10\ensuremath{^{-12}}"),
-        ("plain é", "plain é"),
-    ],
-)  # fmt: skip
-def test_text_for_latex(text, tex):
-    assert numerals.to_tex(text) == tex
-
-
-def test_text_for_html():
-    assert numerals.to_html("run `a < b`") == "run <code>a &lt; b</code>"
-    assert numerals.to_html('a < b & "c"') == 'a &lt; b &amp; "c"'
 
 
 ENTRIES = {

@@ -18,12 +18,11 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from practicals import figures, paths, profile, stats
-from practicals.paths import atomic_path
 from practicals.publish import claims, numerals, refusals
 from practicals.publish.picture import Picture
 from practicals.publish.refusals import LedgerError
 from practicals.publish.tables import Cell, Row, Table, with_published
-from provenance import chapter
+from provenance import chapter, project
 
 KEY = re.compile(r"[a-z0-9_]+")
 NAME = re.compile(r"[a-zA-Z0-9-]+")
@@ -239,7 +238,7 @@ class Ledger:
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         # The JSON last: where it is new, so is all that it vouches for.
         for path, data in (written | {generated / f"{self.stem}.json": text.encode()}).items():
-            _write(path, data)
+            project.write(path, data)
         return base
 
     def _content(self, device: dict[str, str]) -> dict[str, Any]:
@@ -284,11 +283,6 @@ def published(stem: str) -> dict[str, Any]:
 
 def _sha256(data: bytes) -> str:
     return sha256(data).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with atomic_path(path) as partial:
-        partial.write_bytes(content)
 
 
 def _plain(value: Any) -> Any:

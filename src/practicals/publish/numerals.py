@@ -6,26 +6,9 @@ The macros are ``\\res{stem}{key}``, ``\\respm`` (± std), ``\\resn`` (n) and ``
 from collections.abc import Sequence
 from typing import Any
 
-from provenance.format import (
-    CODE,
-    MATHS,
-    SUPERSCRIPT,
-    THIN,
-    UNITS,
-    bare,
-    shown,
-    significant,
-    to_html,
-    to_tex,
-)
+from provenance.format import THIN, UNITS, bare, shown, significant, to_html, to_tex
 
-__all__ = ["CODE", "THIN", "UNITS", "bare", "shown", "significant", "to_html", "to_tex"]
-_MATHS, _SUPERSCRIPT = MATHS, SUPERSCRIPT
-
-
-def shown_pm(value: float, std: float, unit: str) -> str:
-    """Return ``value ± std`` in the unit."""
-    return shown(value, unit, std)
+__all__ = ["THIN", "UNITS", "bare", "shown", "significant", "to_html", "to_tex"]
 
 
 def res(entry: dict[str, Any]) -> str:
@@ -36,13 +19,13 @@ def res(entry: dict[str, Any]) -> str:
 def respm(entry: dict[str, Any]) -> str | None:
     """Return a recorded number with its spread, or None where it has none."""
     std = entry.get("std")
-    return None if std is None else shown_pm(entry["value"], std, entry["unit"])
+    return None if std is None else shown(entry["value"], entry["unit"], std)
 
 
 def resse(entry: dict[str, Any]) -> str | None:
     """Return a recorded number with its standard error, or None where it has none."""
     error = entry.get("se")
-    return None if error is None else shown_pm(entry["value"], error, entry["unit"])
+    return None if error is None else shown(entry["value"], entry["unit"], error)
 
 
 def resn(entry: dict[str, Any]) -> str | None:
