@@ -1,5 +1,6 @@
 """The house style of figures, drawings that chapters share, and a Figure as bytes."""
 
+import html
 import io
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -22,6 +23,7 @@ DPI = 240
 RASTER_DPI, QUALITY = 160, 70
 """Of JPEG, in which figures of photographs and maps are kept, so that a notebook stays below its
 limit; lines stay PNG."""
+SCREEN_DPI, SHOWN_DPI, SHOWN_QUALITY = 96, 160, 82
 # Okabe and Ito's palette, told apart by colour-blind readers; the strongest contrasts first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 
@@ -81,6 +83,40 @@ def as_bytes(fig: Figure, suffix: str, mark: str = "") -> bytes:
         picture = picture.quantize(256, dither=Image.Dither.NONE)
     picture.save(out, "png" if suffix == "png" else "jpeg", dpi=(dpi, dpi), **options)
     return out.getvalue()
+
+
+class Shown:
+    """A picture that a notebook displays with its caption below and a text for who cannot see it."""
+
+    def __init__(self, data: bytes, kind: str, width: int, caption: str, alt: str) -> None:
+        self.picture = {"data": data, "format": kind, "width": width, "alt": alt}
+        self.caption = caption
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import Image, display  # here: only notebooks have it
+
+        display(Image(**self.picture))
+        below = f'<p class="caption"><em>{html.escape(self.caption, quote=False)}</em></p>'
+        display({"text/html": below, "text/plain": self.caption}, raw=True)
+
+
+def shown(fig: Figure, caption: str, alt: str) -> Shown:
+    """Return a figure as a notebook shows it; it is closed and kept nowhere.
+
+    Lines and maps become a PNG of few colours, figures with photographs a JPEG without halved
+    chroma, which would turn red and blue grains violet.
+    """
+    photo = any(image.get_array().ndim == 3 for ax in fig.axes for image in ax.images)
+    dpi, buffer, out = SHOWN_DPI if photo else DPI, io.BytesIO(), io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=dpi)
+    plt.close(fig)
+    picture = Image.open(buffer).convert("RGB")
+    if photo:
+        picture.save(out, "jpeg", quality=SHOWN_QUALITY, subsampling=0)
+    else:
+        picture.quantize(256, dither=Image.Dither.NONE).save(out, "png", optimize=True)
+    width = round(picture.width * SCREEN_DPI / dpi)
+    return Shown(out.getvalue(), "jpeg" if photo else "png", width, caption, alt)
 
 
 def animation(frames: Sequence[np.ndarray], frame_ms: int = 100) -> bytes:

@@ -27,7 +27,7 @@ from . import claims, codehash, format, project
 from .format import Estimate
 from .project import ProvenanceError
 
-NAME = re.compile(r"(?!claims$)[a-z0-9]+(-[a-z0-9]+)*")
+NAME = re.compile(r"(?!claims$)[a-z0-9]+([-_][a-z0-9]+)*")
 CLAIMS = r"rp{0.44\linewidth}p{0.34\linewidth}l"
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
 DPI, PHOTO_DPI, QUALITY, FRAME_MS = 240, 192, 80, 100
@@ -153,7 +153,9 @@ class Chapter:
 
     def _named(self, name: str, *texts: str) -> None:
         if not NAME.fullmatch(name):
-            raise ProvenanceError(f"{name!r}: expected a-z, 0-9 and hyphens, and not 'claims'")
+            raise ProvenanceError(
+                f"{name!r}: expected a-z, 0-9, hyphens or underscores between them, and not 'claims'"
+            )
         if not all(text.strip() for text in texts):
             raise ProvenanceError(f"{name!r}: say what it shows (caption) and what is seen (alt)")
         self._times[name] += 1

@@ -149,6 +149,12 @@ def scenes(real: bool) -> tuple[ImageSet, ImageSet]:
     return ImageSet(list(x), y, classes), ImageSet(list(x_test), y_test, classes)
 
 
+def sample_scenes() -> tuple[ImageSet, ImageSet]:
+    """Return training and test patches of the colour photographs: the sample profile's scenes."""
+    (x, y, classes), (x_test, y_test, _) = patches(COLOUR)
+    return ImageSet(list(x), y, classes), ImageSet(list(x_test), y_test, classes)
+
+
 def held_out_patches(each: int, seed: int) -> ImageSet:
     """Return ``each`` patches of every colour photograph, of the part no network was trained on."""
     _, (x, y, classes) = patches(COLOUR, n_train=1, n_test=each, seed=seed)

@@ -30,6 +30,27 @@ def differentiating(net: nn.Module) -> Iterator[None]:
             module.training = was_training
 
 
+def checked(x: torch.Tensor, y: torch.Tensor) -> None:
+    """Raise ValueError unless ``x`` holds pixels (n, c, H, W) in [0, 1] and ``y`` classes (n,).
+
+    Pixels from 0 to 255 would give maps, too, and wrong ones.
+    """
+    for name, value in (("x", x), ("y", y)):
+        if not isinstance(value, torch.Tensor):
+            raise ValueError(f"expected {name} as a tensor, got {type(value).__name__}")
+    if x.ndim != 4 or not x.is_floating_point():
+        wanted = "expected float pixels in [0, 1] of shape (n, c, H, W)"
+        raise ValueError(f"{wanted}, got {x.dtype} {tuple(x.shape)}")
+    low, high = (float(value) for value in x.detach().aminmax()) if x.numel() else (0.0, 0.0)
+    # Resizing may overshoot by a rounding error.
+    if not -1e-3 <= low <= high <= 1 + 1e-3:
+        raise ValueError(f"expected pixels in [0, 1], got {low:g} to {high:g}: divide by 255?")
+    if y.shape != x.shape[:1] or y.is_floating_point():
+        raise ValueError(
+            f"expected classes y, whole numbers ({len(x)},), got {y.dtype} {tuple(y.shape)}"
+        )
+
+
 def matched(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """Return a copy of ``x`` with the precision and device of the network's parameters."""
     like = next((p for p in net.parameters() if p.is_floating_point()), x)
@@ -38,7 +59,8 @@ def matched(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
 
 def class_scores(logits: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     """Return the score of class ``y[i]`` for picture i; raise ValueError where there is none."""
-    y = y.to(logits.device)
+    # A copy: labels made in inference mode cannot be differentiated with.
+    y = y.to(logits.device, copy=True)
     if logits.ndim != 2 or y.shape != logits.shape[:1]:
         raise ValueError(
             f"expected outputs (n, classes) and y (n,), got {tuple(logits.shape)}, {tuple(y.shape)}"
@@ -122,6 +144,10 @@ class Replacing(TorchFunctionMode):
 
     replaced: frozenset = RECTIFIERS
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+
     def __torch_function__(
         self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None
     ) -> Any:
@@ -129,6 +155,7 @@ class Replacing(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if func not in self.replaced:
             return func(*args, **kwargs)
+        self.calls += 1
         x = kwargs.pop("input") if "input" in kwargs else args[0]
         # A function in place then overwrites the copy and not the output of the layer before.
         return self.instead(lambda z: func(z.clone(), *args[1:], **kwargs), x, func)

@@ -102,7 +102,7 @@ NETWORKS: dict[str, Network] = {
         stages=("pool1", "pool2", "pool3", "pool4", "pool5", "relu6", "relu7", "fc8"),
         cut="pool4",
         grad_cam="relu5_3",
-        weights=("vgg16-397923af.pth", "vgg16-oxford-blocks123.pth"),
+        weights=("vgg16-397923af.pth", "vgg16-oxford-trunk.pth"),
         on_request=True,
     ),
     "squeezenet1_0": Network(

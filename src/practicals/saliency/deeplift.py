@@ -3,7 +3,8 @@
 The reference goes through the network first and leaves the input of every non-linear step. The
 picture follows; there each step is replaced by one of equal value whose slope is Δoutput / Δinput.
 Convolutions, linear layers, average pools, concatenation, dropout at rest and folded batch norms
-are linear, so their own gradient already is the rule.
+are linear, so their own gradient already is the rule. Whatever else a network does breaks the sum
+that the method promises, which is why the sum is checked.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 from ..networks.gradients import (
     RECTIFIERS,
     Replacing,
+    checked,
     class_scores,
     differentiating,
     matched,
@@ -23,7 +25,22 @@ from ..networks.gradients import (
 from .maps import Reduce, total
 
 Step = Callable[[torch.Tensor], torch.Tensor]
-ELEMENTWISE = RECTIFIERS | {F.leaky_relu, F.elu, F.silu, F.gelu, torch.sigmoid, torch.tanh}
+# Of local response normalisation each channel counts as a step of its own: Δoutput / Δinput keeps
+# the sum, though a channel's neighbours had their part in it.
+ELEMENTWISE = RECTIFIERS | {
+    F.leaky_relu,
+    F.elu,
+    F.silu,
+    F.gelu,
+    F.softplus,
+    torch.sigmoid,
+    torch.Tensor.sigmoid,
+    torch.tanh,
+    torch.Tensor.tanh,
+    F.local_response_norm,
+}
+TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-2, torch.bfloat16: 0.3, torch.float16: 0.1}
+"""Largest gap in the sum, relative to the scores' and their difference's size, by precision."""
 MAX_POOLS = frozenset({F.max_pool2d, torch.max_pool2d})
 
 
@@ -115,16 +132,35 @@ def deeplift(
     """Return (x − baseline) × the multipliers of the rescale rule.
 
     ``baseline`` is one reference (1, c, H, W) or one per picture; black by default. A map adds up
-    to score(x) − score(baseline) if the network's non-linear steps are elementwise or max-pools.
+    to score(x) − score(baseline); raises ValueError for a network with a step that breaks the sum.
     """
     refuse_script(net)
+    checked(x, y)
     baseline = torch.zeros_like(x[:1]) if baseline is None else baseline
     recording = Recording()
     with differentiating(net):
         with torch.no_grad(), recording:
-            net(matched(net, baseline))
+            start = class_scores(net(matched(net, baseline)).expand(len(x), -1), y)
         leaf = matched(net, x).requires_grad_()
         with Rescaling(recording.inputs):
             scores = class_scores(net(leaf.clone()), y)
         multipliers = torch.autograd.grad(scores.sum(), leaf)[0].to(x.device, torch.float32)
-    return reduce((x - baseline) * multipliers)
+    parts = (x - baseline) * multipliers
+    _check_sum(parts, scores.detach() - start, scores.detach(), leaf.dtype)
+    return reduce(parts)
+
+
+def _check_sum(
+    parts: torch.Tensor, change: torch.Tensor, scores: torch.Tensor, dtype: torch.dtype
+) -> None:
+    """Raise ValueError where contributions do not add up to the change of the scores."""
+    change = change.double().cpu()
+    gap = (parts.flatten(1).double().sum(1).cpu() - change).abs()
+    size = change.abs() + 0.1 * scores.double().abs().cpu() + 1e-6
+    if not (gap <= TOLERANCE[dtype] * size).all():
+        worst = float((gap / size).max())
+        raise ValueError(
+            f"DeepLIFT's contributions miss the change of the score by {worst:.0%}: the network has "
+            "a step without a rule (known: ReLU-like functions, sigmoid, tanh, max-pools, local "
+            "response normalisation, and what is linear)"
+        )

@@ -1,131 +1,106 @@
-"""Does a map tell the truth about the network? Insertion, deletion and infidelity.
+"""Does a map tell the truth about the network? Curves of insertion and deletion, and their fills.
 
-Maps are (n, H, W), pictures (n, 3, H, W). A score is one number per picture, for paired tests.
+Maps are (n, H, W), pictures (n, 3, H, W) in [0, 1]. A score is one number per picture.
 """
 
-import math
-from collections.abc import Callable, Mapping
+import copy
+from collections.abc import Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
+from scipy import ndimage, stats
 from torch import nn
-from torchvision.transforms.functional import gaussian_blur
+from torch.nn import functional as F
 
-from ..networks.gradients import class_scores, outputs, probability
+from ..networks.backbones import Backbone
+from ..networks.gradients import probability
 
-Maps = Mapping[str, torch.Tensor]
-
-
-def blurred(x: torch.Tensor, part: float = 0.05) -> torch.Tensor:
-    """Return the pictures blurred until little is left: deviation = ``part`` of the side."""
-    sigma = part * x.shape[-1]
-    reach = min(2 * math.ceil(2 * sigma) + 1, 2 * ((min(x.shape[-2:]) - 1) // 2) - 1)
-    return gaussian_blur(x, reach, sigma)
+Net = TypeVar("Net", bound=nn.Module)
 
 
-Baseline = Callable[[torch.Tensor], torch.Tensor]
-BASELINES: dict[str, Baseline] = {
-    "blur": blurred,
-    "zero": torch.zeros_like,
-}
-"""What stands where a pixel is taken away."""
+def grey(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return pictures like ``x`` of the network's mean colour: zero *after* normalisation.
 
-
-def grid(points: int, each: int, first: int, count: int) -> np.ndarray:
-    """Return the fractions at which ``count`` pictures are looked at, shape (count, each).
-
-    The curve has ``points`` fractions, the middles of equal parts of [0, 1]. Picture ``i`` (counted
-    from ``first``) sees ``each`` of them, equally far apart, and the next picture the next ones, so
-    that all points are seen equally often and every picture's mean estimates its own area.
+    This is what deletion and RISE put where nothing shall be seen (Petsiuk et al., 2018). A network
+    that does not normalise gets black.
     """
-    if points % each:
-        raise ValueError(f"{points} points cannot be shared out: expected a multiple of {each}")
-    apart = points // each
-    offset = (first + np.arange(count)) % apart
-    return (offset[:, None] + apart * np.arange(each) + 0.5) / points
+    if not isinstance(net, Backbone):
+        return torch.zeros_like(x)
+    return net.normalise.mean.to(x).expand_as(x)
+
+
+def blurred(net: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return the pictures through the blur that insertion starts from (Petsiuk et al., 2018).
+
+    The authors' kernel: 11 × 11, a point spread by a Gaussian of 5 pixels; beyond the border lies
+    the mean colour.
+    """
+    point = np.zeros((11, 11))
+    point[5, 5] = 1
+    kernel = torch.from_numpy(ndimage.gaussian_filter(point, 5)).to(x)
+    kernel = kernel.expand(x.shape[1], 1, -1, -1)
+    fill = grey(net, x)
+    return (fill + F.conv2d(x - fill, kernel, padding=5, groups=x.shape[1])).clamp(0, 1)
 
 
 def leading(maps: torch.Tensor, fractions: np.ndarray, seed: int = 0) -> torch.Tensor:
-    """Return where the highest values lie, boolean (k, n, 1, H, W), for fractions (n, k).
+    """Return where the highest values lie, boolean (k, n, 1, H, W), for fractions (k,) in [0, 1].
 
     Ties, such as the zeros that Grad-CAM leaves, are ordered at random.
     """
     flat = maps.flatten(1)
     shuffle = torch.randperm(flat.shape[1], generator=torch.Generator().manual_seed(seed))
-    order = shuffle[flat[:, shuffle].argsort(1, descending=True)]
+    order = shuffle[flat[:, shuffle].argsort(dim=1, descending=True)]
     place = torch.arange(flat.shape[1]).expand_as(order)
     rank = torch.empty_like(order).scatter_(1, order, place).view(maps.shape)
-    counts = torch.from_numpy(np.asarray(fractions) * flat.shape[1]).round()
-    return (rank < counts.T[:, :, None, None])[:, :, None]
+    counts = (torch.as_tensor(fractions) * flat.shape[1]).round()
+    return (rank < counts[:, None, None, None])[:, :, None]
 
 
-def perturbed(
-    x: torch.Tensor, baseline: torch.Tensor, mask: torch.Tensor, insert: bool
-) -> torch.Tensor:
-    """Return ``x`` inside the mask and ``baseline`` outside (insertion), or the reverse."""
-    return torch.where(mask if insert else ~mask, x, baseline)
-
-
-def curves(
+def curves(  # noqa: PLR0913 (what a curve is made of)
     net: nn.Module,
     x: torch.Tensor,
     y: torch.Tensor,
-    maps: Maps,
+    maps: Mapping[str, torch.Tensor],
     baseline: torch.Tensor,
-    fractions: np.ndarray,
+    points: int,
     insert: bool,
 ) -> dict[str, np.ndarray]:
-    """Return the probability of ``y`` after each fraction (n, k) of the pixels, highest first.
+    """Return the probability of ``y`` at the middles of ``points`` equal parts, (n, points).
 
-    Insertion puts the picture's pixels into the baseline, deletion the reverse (Petsiuk et al.,
-    2018). The mean of a row is the area under that picture's curve, by the midpoint rule.
+    Insertion puts the picture's pixels into the baseline, highest values of the map first, deletion
+    the reverse (Petsiuk et al., 2018). The mean of a row is the area under that picture's curve.
     """
-    found, k = {}, np.shape(fractions)[1]
+    found, fractions = {}, (np.arange(points) + 0.5) / points
     for name, heat in maps.items():
-        parts = [perturbed(x, baseline, mask, insert) for mask in leading(heat, fractions)]
-        found[name] = probability(net, torch.cat(parts), y.repeat(k)).view(k, -1).T.numpy()
+        masks = leading(heat.cpu(), fractions).to(x.device)
+        parts = [torch.where(mask if insert else ~mask, x, baseline) for mask in masks]
+        found[name] = (
+            probability(net, torch.cat(parts), y.repeat(points)).view(points, -1).T.numpy()
+        )
     return found
 
 
-def squares(
-    shape: tuple[int, ...], count: int, generator: torch.Generator, part: float = 0.3
-) -> torch.Tensor:
-    """Return random squares of up to ``part`` of the side, boolean (count, 1, H, W)."""
-    height, width = shape[-2:]
-    masks = torch.zeros(count, 1, height, width, dtype=torch.bool)
-
-    def draw(low: int, high: int) -> int:
-        return int(torch.randint(low, high + 1, (), generator=generator))
-
-    for mask in masks:
-        side = draw(max(2, height // 10), int(part * height))
-        top, left = draw(0, height - side), draw(0, width - side)
-        mask[:, top : top + side, left : left + side] = True
-    return masks
+def rank_correlation(a: torch.Tensor, b: torch.Tensor) -> np.ndarray:
+    """Return Spearman's rank correlation of maps (n, H, W), shape (n,); 0 where one is constant."""
+    pairs = zip(a.flatten(1).cpu().numpy(), b.flatten(1).cpu().numpy(), strict=True)
+    found = [
+        0.0 if np.ptp(p) == 0 or np.ptp(q) == 0 else stats.spearmanr(p, q).statistic
+        for p, q in pairs
+    ]
+    return np.array(found, float)
 
 
-def unexplained(predicted: torch.Tensor, changes: torch.Tensor) -> torch.Tensor:
-    """Return the share of squared changes (n, k) left after the best multiple of ``predicted``.
+def shuffled(net: Net, seed: int) -> Net:
+    """Return a copy of a network whose last layer with weights has them in random order.
 
-    This is infidelity (Yeh et al., 2019) with its optimal scale, divided by the mean squared
-    change: 0 is a perfect map, 1 one that predicts nothing.
+    The first step of the cascade of Adebayo et al. (2018): mean and spread of the weights stay, so
+    that scores keep their size and only what was learnt is lost.
     """
-    scale = (predicted * changes).sum(1) / predicted.square().sum(1).clamp(min=1e-30)
-    return (scale[:, None] * predicted - changes).square().sum(1) / changes.square().sum(1).clamp(
-        min=1e-30
-    )
-
-
-def infidelity(
-    net: nn.Module, x: torch.Tensor, y: torch.Tensor, maps: Maps, count: int, seed: int = 0
-) -> dict[str, np.ndarray]:
-    """Return how badly a map's sum over a square predicts the score lost by blacking it out.
-
-    The same ``count`` squares serve every picture and every map; one number per picture in [0, 1].
-    """
-    masks = squares(x.shape, count, torch.Generator().manual_seed(seed))
-    whole = class_scores(outputs(net, x), y)
-    cut = (x[:, None] * ~masks).flatten(0, 1)
-    kept = class_scores(outputs(net, cut), y.repeat_interleave(count)).view(-1, count)
-    lost, cover = whole[:, None] - kept, masks.flatten(1).float().T
-    return {name: unexplained(heat.flatten(1) @ cover, lost).numpy() for name, heat in maps.items()}
+    other, generator = copy.deepcopy(net), torch.Generator().manual_seed(seed)
+    last = [part for part in other.modules() if isinstance(part, nn.Conv2d | nn.Linear)][-1]
+    for parameter in last.parameters():
+        order = torch.randperm(parameter.numel(), generator=generator).to(parameter.device)
+        parameter.data = parameter.data.flatten()[order].view(parameter.shape).clone()
+    return other

@@ -1,13 +1,11 @@
 """From a map to the object: an outline, a box, their overlap; mosaics whose truth is known."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import ndimage
 from skimage.filters import gaussian
-from skimage.segmentation import random_walker
 from torch.nn import functional as F
 
 from ..data import images, pictures
@@ -40,6 +38,9 @@ that covers less than two thirds of the frame. They are good to a few pixels.
 """
 
 
+HAND_SIDE = 224
+
+
 def largest_part(mask: np.ndarray) -> np.ndarray:
     """Return the largest connected part of a boolean mask (H, W)."""
     labels, count = ndimage.label(mask)
@@ -54,27 +55,8 @@ def by_threshold(heat: np.ndarray, keep: float = 0.25, smooth: float = 0.02) -> 
 
     The map is first blurred by ``smooth`` of its side, which joins the grains of gradient maps.
     """
-    heat = gaussian(np.abs(heat), smooth * heat.shape[0])
+    heat = gaussian(np.abs(heat), smooth * min(heat.shape))
     return largest_part(heat > np.quantile(heat, 1 - keep))
-
-
-def by_colour(
-    picture: np.ndarray, heat: np.ndarray, top: float = 0.05, bottom: float = 0.3
-) -> np.ndarray:
-    """Grow the object from a map's seeds along the colours of the picture (H, W, 3), uint8.
-
-    As Simonyan et al. (2014, §3.2) seed a graph cut: the ``top`` share of the values is object, the
-    ``bottom`` share background. Random walks (Grady, 2006) decide the pixels between.
-    """
-    heat = gaussian(np.abs(heat), 0.02 * heat.shape[0])
-    seeds = np.zeros(heat.shape, int)
-    seeds[heat <= np.quantile(heat, bottom)] = 2
-    seeds[heat >= np.quantile(heat, 1 - top)] = 1
-    # Half the resolution: the walks cost less and the outline moves by a pixel at most.
-    small = gaussian(picture.astype(float) / 255, (1, 1, 0))[::2, ::2]
-    labels = random_walker(small, seeds[::2, ::2], beta=300, mode="cg_j", channel_axis=-1)
-    grown = np.repeat(np.repeat(labels == 1, 2, 0), 2, 1)[: heat.shape[0], : heat.shape[1]]
-    return largest_part(grown)
 
 
 def box_of(mask: np.ndarray) -> Box:
@@ -107,24 +89,38 @@ def box_iou(mask: np.ndarray, box: Box) -> float:
 def mosaics(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Join every four pictures to one of 2 × 2 cells (Böhle et al., 2021), with known places.
 
-    Returns the mosaics repeated for each of their classes (n, 3, H, W), the classes (n,) and the
-    cell of each class, boolean (n, H, W). n is a multiple of four; the rest of ``x`` is dropped.
+    Returns the mosaics repeated for each of their classes (n, 3, 2⌊H/2⌋, 2⌊W/2⌋), the classes (n,)
+    and the cell of each class, boolean. n is a multiple of four; the rest of ``x`` is dropped.
     """
-    n, side = len(x) // 4 * 4, x.shape[-1] // 2
-    small = F.interpolate(x[:n], (side, side), mode="area").view(-1, 4, 3, side, side)
+    n, (height, width) = len(x) // 4 * 4, (side // 2 for side in x.shape[-2:])
+    if not n or not height or not width:
+        raise ValueError(
+            f"expected four pictures of two pixels a side or more, got {tuple(x.shape)}"
+        )
+    small = F.interpolate(x[:n], (height, width), mode="area").view(
+        -1, 4, x.shape[1], height, width
+    )
     rows = [torch.cat([small[:, i], small[:, i + 1]], -1) for i in (0, 2)]
     whole = torch.cat(rows, -2).repeat_interleave(4, 0)
-    cells = torch.zeros(4, 2 * side, 2 * side, dtype=torch.bool)
+    cells = torch.zeros(4, 2 * height, 2 * width, dtype=torch.bool)
     for i in range(4):
-        top, left = (i // 2) * side, (i % 2) * side
-        cells[i, top : top + side, left : left + side] = True
+        top, left = (i // 2) * height, (i % 2) * width
+        cells[i, top : top + height, left : left + width] = True
     return whole, y[:n], cells.repeat(n // 4, 1, 1)
 
 
 def pointing(maps: torch.Tensor, masks: torch.Tensor) -> np.ndarray:
-    """Return whether the highest value lies in the mask (Zhang et al., 2016), 0 or 1 (n,)."""
-    best = maps.flatten(1).argmax(1, keepdim=True)
-    return masks.flatten(1).gather(1, best)[:, 0].double().numpy()
+    """Return the chance that the highest value lies in the mask (Zhang et al., 2016), shape (n,).
+
+    1 or 0 where one place is the highest; where several tie, the share of them that lies inside,
+    which is what drawing one of them at random gives on average. A map that is not finite points
+    nowhere: ValueError.
+    """
+    flat = maps.flatten(1)
+    if not flat.isfinite().all():
+        raise ValueError("expected finite maps, got NaN or infinity")
+    best = (flat == flat.amax(1, keepdim=True)).double()
+    return ((best * masks.flatten(1)).sum(1) / best.sum(1)).numpy()
 
 
 def inside(maps: torch.Tensor, masks: torch.Tensor) -> np.ndarray:
@@ -134,24 +130,8 @@ def inside(maps: torch.Tensor, masks: torch.Tensor) -> np.ndarray:
     return share.numpy()
 
 
-def overlaps(
-    heats: dict[str, torch.Tensor],
-    pixels: np.ndarray,
-    boxes: Sequence[Box],
-    coloured: Sequence[str],
-) -> dict[str, np.ndarray]:
-    """Return ``method/threshold`` and, for ``coloured``, ``method/colour``: IoU with boxes (n,)."""
-    found: dict[str, np.ndarray] = {}
-    for name, maps in heats.items():
-        rows = list(zip(maps.numpy(), pixels, boxes, strict=True))
-        found[f"{name}/threshold"] = np.array([box_iou(by_threshold(h), box) for h, _, box in rows])
-        if name in coloured:
-            found[f"{name}/colour"] = np.array([box_iou(by_colour(p, h), b) for h, p, b in rows])
-    return found
-
-
 def boxed(
-    real: bool, x: torch.Tensor, y: torch.Tensor
+    real: bool, side: int, x: torch.Tensor, y: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, list[Box]]:
     """Return pictures, classes and boxes around the object: drawn by hand, or cells of mosaics.
 
@@ -162,6 +142,10 @@ def boxed(
         return whole, labels, [box_of(cell.numpy()) for cell in cells]
     every = pictures.imagenet_samples()
     index = [i for i, path in enumerate(every.images) if Path(str(path)).stem in HAND_BOXES]
-    pixels = torch.stack([images.preprocess(every.images[i], 224) for i in index])
-    boxes = [HAND_BOXES[Path(str(every.images[i])).stem] for i in index]
+    pixels = torch.stack([images.preprocess(every.images[i], side) for i in index])
+    scale = side / HAND_SIDE
+    boxes = [
+        (round(left * scale), round(top * scale), round(right * scale), round(bottom * scale))
+        for left, top, right, bottom in (HAND_BOXES[Path(str(every.images[i])).stem] for i in index)
+    ]
     return pixels, torch.from_numpy(every.y[index]).long(), boxes

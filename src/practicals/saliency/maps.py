@@ -13,16 +13,19 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torchvision.transforms.functional import gaussian_blur
 
 from ..networks.backbones import Backbone
 from ..networks.gradients import (
     Replacing,
+    checked,
     differentiating,
     input_gradient,
     layer_gradient,
     matched,
     refuse_script,
 )
+from ..networks.zoo import NETWORKS, nearest
 
 Reduce = Callable[[torch.Tensor], torch.Tensor]  # attributions (n, c, H, W) to maps (n, H, W)
 
@@ -46,13 +49,27 @@ def gradient(
     net: nn.Module, x: torch.Tensor, y: torch.Tensor, reduce: Reduce = strongest
 ) -> torch.Tensor:
     """Return the size of the gradient, largest over the channels (Simonyan et al., 2014)."""
+    checked(x, y)
     return reduce(input_gradient(net, x, y))
+
+
+def pooled_gradient(
+    net: nn.Module, x: torch.Tensor, y: torch.Tensor, width: float = 0.05
+) -> torch.Tensor:
+    """Return the gradient map blurred by ``width`` of the shorter side: a control for Grad-CAM.
+
+    It is as coarse as a layer's maps are, and costs one gradient.
+    """
+    sigma = width * min(x.shape[-2:])
+    reach = 2 * int(min(2 * sigma, (min(x.shape[-2:]) - 1) // 2)) + 1
+    return gaussian_blur(gradient(net, x, y)[:, None], [reach, reach], [sigma, sigma])[:, 0]
 
 
 def gradient_x_input(
     net: nn.Module, x: torch.Tensor, y: torch.Tensor, reduce: Reduce = total
 ) -> torch.Tensor:
     """Return gradient times input: each pixel's part in a linear model (Shrikumar et al., 2017)."""
+    checked(x, y)
     return reduce(input_gradient(net, x, y) * x)
 
 
@@ -76,6 +93,7 @@ def smoothgrad(  # noqa: PLR0913 (the knobs of the paper, all with defaults)
 
     The noise is drawn copy by copy on the CPU, so the result does not depend on ``batch_size``.
     """
+    checked(x, y)
     points = ((1 / samples, noisy(x, noise, generator)) for _ in range(samples))
     return reduce(weighted_gradients(net, points, y, batch_size))
 
@@ -94,6 +112,7 @@ def integrated_gradients(
     ``baseline`` is black by default. The integral is a Gauss–Legendre sum of ``steps`` gradients; a
     map adds up to score(x) − score(baseline) but for that sum's error.
     """
+    checked(x, y)
     baseline = torch.zeros_like(x) if baseline is None else baseline
     nodes, weights = np.polynomial.legendre.leggauss(steps)
     points = (
@@ -110,10 +129,24 @@ def grad_cam(
 
     Nothing below the layer is differentiated. The map is enlarged to the picture bilinearly.
     """
+    checked(x, y)
     maps, slopes = (part.float() for part in layer_gradient(net, x, y, layer))
     weights = slopes.mean((2, 3), keepdim=True)
     cam = F.relu((weights * maps).sum(1, keepdim=True)).to(x.device)
     return F.interpolate(cam, x.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+
+
+def halves(net: Backbone, layer: str = "") -> tuple[nn.Sequential, nn.Sequential]:
+    """Return a network cut in two: pixels to a layer's maps, and these maps to scores.
+
+    ``layer`` is by default the last one with positions. The halves share the network's parameters.
+    """
+    layer = layer or NETWORKS[net.name].grad_cam
+    if layer not in net.layers:
+        raise nearest(f"layer of {net.name}", layer, net.layers)
+    steps = [net.normalise, *net.steps]
+    at = net.layers.index(layer) + 2
+    return nn.Sequential(*steps[:at]), nn.Sequential(*steps[at:])
 
 
 def affine_start(net: nn.Module) -> nn.Sequential | None:
@@ -175,10 +208,18 @@ class Guided(Replacing):
 def guided_backprop(
     net: nn.Module, x: torch.Tensor, y: torch.Tensor, reduce: Reduce = strongest
 ) -> torch.Tensor:
-    """Return the guided gradient (Springenberg et al., 2015): what excites at every rectifier."""
+    """Return the guided gradient (Springenberg et al., 2015): what excites at every rectifier.
+
+    Raises ValueError for a network without a rectifier that is known: its map would be the plain
+    gradient under another name.
+    """
     refuse_script(net)
-    with Guided():
-        return reduce(input_gradient(net, x, y))
+    checked(x, y)
+    with Guided() as guided:
+        slopes = input_gradient(net, x, y)
+    if not guided.calls:
+        raise ValueError("guided backpropagation found no ReLU, ReLU6 or Hardtanh in this network")
+    return reduce(slopes)
 
 
 def guided_grad_cam(

@@ -1,7 +1,6 @@
-"""The nine methods of chapter 2 and their three controls in one table; the loop that runs it."""
+"""The nine methods of chapter 2 and their controls under their titles; the loop that runs them."""
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,11 +14,26 @@ from . import maps
 from .deeplift import deeplift
 from .rise import rise
 
-Run = Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]
-RANDOM = ("smoothgrad", "rise", "random")
-"""Methods whose maps depend on chance."""
-SIGNED = ("gradient_x_input", "integrated_gradients", "deeplift")
-"""Methods whose values speak for the class or against it."""
+Maps = dict[str, torch.Tensor]
+CONTROLS = ("blurred gradient", "edges", "centre", "random")
+"""Maps that any method should beat; only the first looks at the network."""
+METHODS = (
+    "gradient", "gradient × input", "SmoothGrad", "Integrated Gradients", "guided backprop",
+    "Grad-CAM", "guided Grad-CAM", "DeepLIFT", "RISE",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Config:
+    """How much work the methods with a sum do, and the seed of those with chance."""
+
+    samples: int = 50
+    """Noisy copies of SmoothGrad."""
+    steps: int = 50
+    """Gradients of an integral."""
+    masks: int = 4000
+    """Masks of RISE."""
+    seed: int = 0
 
 
 def random_map(x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -42,76 +56,38 @@ def centre_map(x: torch.Tensor, width: float = 0.25) -> torch.Tensor:
     return torch.exp(-squared / (2 * width**2)).expand(len(x), -1, -1)
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How much work the methods with a sum do, and the seed of those with chance."""
-
-    samples: int
-    """Noisy copies of SmoothGrad."""
-    steps: int
-    """Gradients of an integral."""
-    masks: int
-    """Masks of RISE."""
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Method:
-    """A way to make maps: ``run(net, x, y)`` returns (n, H, W)."""
-
-    title: str
-    run: Run
-    is_control: bool = False
-
-
-def control(make: Callable[[torch.Tensor], torch.Tensor]) -> Run:
-    """Return a control as a method that looks neither at the network nor at the class."""
-    return lambda _net, x, _y: make(x)
-
-
-def table(net: Backbone, effort: Effort, only: Sequence[str] = ()) -> dict[str, Method]:
-    """Return every method and control by key, or ``only`` some; Grad-CAM reads ``net``'s layer.
+def run_all(
+    net: Backbone, x: torch.Tensor, y: torch.Tensor, config: Config, only: Sequence[str] = ()
+) -> Maps:
+    """Return the maps (n, H, W) of every method and control by title, or of ``only`` some.
 
     Noise is drawn from generators of their own, so that leaving a method out changes no other.
     """
-    smooth, hidden, noise = (torch.Generator().manual_seed(effort.seed) for _ in range(3))
+    smooth, hidden, noise = (torch.Generator().manual_seed(config.seed) for _ in range(3))
     layer = NETWORKS[net.name].grad_cam
-    methods = {
-        "gradient": Method("gradient", maps.gradient),
-        "gradient_x_input": Method("gradient × input", maps.gradient_x_input),
-        "smoothgrad": Method(
-            "SmoothGrad", partial(maps.smoothgrad, samples=effort.samples, generator=smooth)
-        ),
-        "integrated_gradients": Method(
-            "integrated gradients", partial(maps.integrated_gradients, steps=effort.steps)
-        ),
-        "guided_backprop": Method("guided backprop", maps.guided_backprop),
-        "grad_cam": Method("Grad-CAM", partial(maps.grad_cam, layer=layer)),
-        "guided_grad_cam": Method("guided Grad-CAM", partial(maps.guided_grad_cam, layer=layer)),
-        "deeplift": Method("DeepLIFT", deeplift),
-        "rise": Method("RISE", partial(rise, masks=effort.masks, generator=hidden)),
-        "random": Method("random", control(partial(random_map, generator=noise)), True),
-        "edges": Method("edges", control(edge_map), True),
-        "center": Method("centre", control(centre_map), True),
+    of_network: dict[str, Callable[[nn.Module, torch.Tensor, torch.Tensor], torch.Tensor]] = {
+        "gradient": maps.gradient,
+        "gradient × input": maps.gradient_x_input,
+        "SmoothGrad": partial(maps.smoothgrad, samples=config.samples, generator=smooth),
+        "Integrated Gradients": partial(maps.integrated_gradients, steps=config.steps),
+        "guided backprop": maps.guided_backprop,
+        "Grad-CAM": partial(maps.grad_cam, layer=layer),
+        "guided Grad-CAM": partial(maps.guided_grad_cam, layer=layer),
+        "DeepLIFT": deeplift,
+        "RISE": partial(rise, masks=config.masks, generator=hidden),
+        "blurred gradient": maps.pooled_gradient,
     }
-    return {key: methods[key] for key in only} if only else methods
-
-
-@dataclass(frozen=True)
-class Timed:
-    """Maps (n, H, W) of each method on the CPU, and the seconds that one map took."""
-
-    maps: dict[str, torch.Tensor]
-    seconds: dict[str, float]
-
-
-def run_all(
-    methods: Mapping[str, Method], net: nn.Module, x: torch.Tensor, y: torch.Tensor
-) -> Timed:
-    """Run every method on one batch of pictures."""
-    found, seconds = {}, {}
-    for key, method in methods.items():
-        start = time.perf_counter()
-        found[key] = method.run(net, x, y).cpu()
-        seconds[key] = (time.perf_counter() - start) / len(x)
-    return Timed(found, seconds)
+    of_picture: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+        "edges": edge_map,
+        "centre": centre_map,
+        "random": partial(random_map, generator=noise),
+    }
+    if unknown := set(only) - {*of_network, *of_picture}:
+        known = ", ".join([*of_network, *of_picture])
+        raise ValueError(f"unknown methods {sorted(unknown)}: expected some of {known}")
+    found: Maps = {}
+    for title in only or (*METHODS, *CONTROLS):
+        by_network = of_network.get(title)
+        made = of_picture[title](x) if by_network is None else by_network(net, x, y)
+        found[title] = made.cpu()
+    return found

@@ -1,0 +1,78 @@
+"""Scene classifiers: frozen networks with a small head for the 15 scenes, trained here and kept.
+
+A head is one linear layer on the average over positions of a network's last maps, so that any
+chapter has five classifiers of the same classes: ``load("vgg16")``. ``practicals.transfer.heads``
+trains them.
+"""
+
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..paths import root
+from . import backbones
+from .backbones import Backbone
+from .zoo import NETWORKS, nearest
+
+KEPT = ("vgg16", "squeezenet1_0", "googlenet", "mobilenet_v2", "inception_v3")
+"""Networks with a head."""
+SIDE = 224
+"""Side of the squeezed pictures that the heads were trained on, in pixels."""
+
+
+class MissingHead(RuntimeError):
+    """Raised for a head that is not at hand, or is none of this network's."""
+
+
+def path_of(name: str) -> Path:
+    """Return where a network's head is kept; raise UnknownName for a network without one."""
+    if name not in KEPT:
+        raise nearest("network with a head for scenes", name, KEPT)
+    return root() / "data" / "models" / f"scenes-{name}.pt"
+
+
+def facts(name: str) -> dict[str, Any]:
+    """Return what a head's file holds: ``weight`` (15, c), ``bias`` (15,), ``classes``, ``C``,
+    and the accuracies ``cross_validation`` and ``test``, in [0, 1]."""
+    path = path_of(name)
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise MissingHead(f"{path.name} is not in data/models: `make models` trains it") from None
+    if not isinstance(found, dict) or not {"weight", "bias", "classes"} <= set(found):
+        raise MissingHead(f"{path.name} holds no head for scenes: `make models` trains it again")
+    return found
+
+
+def trunk(name: str) -> Backbone:
+    """Return a network up to its last maps, which are then averaged: (n, 3, H, W) to (n, c)."""
+    whole = backbones.load(name)
+    last = NETWORKS[name].grad_cam
+    steps = OrderedDict(list(whole.steps.named_children())[: whole.layers.index(last) + 1])
+    steps["average"] = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    net = Backbone(name, steps)
+    net.source = whole.source
+    return net.eval().requires_grad_(False)
+
+
+def load(name: str) -> Backbone:
+    """Return a classifier of the 15 scenes: pixels (n, 3, H, W) in [0, 1] to scores (n, 15).
+
+    Its layers are the network's up to the last maps, then ``average`` and ``scenes``. Raises
+    MissingHead where the head is not at hand.
+    """
+    kept, net = facts(name), trunk(name)
+    with torch.no_grad():
+        channels = net(torch.zeros(1, 3, SIDE // 2, SIDE // 2)).shape[1]
+    if kept["weight"].shape != (len(kept["classes"]), channels):
+        shape = tuple(kept["weight"].shape)
+        raise MissingHead(f"scenes-{name}.pt is {shape}, not {channels} wide: `make models`")
+    head = nn.Linear(channels, len(kept["classes"]))
+    head.load_state_dict({"weight": kept["weight"], "bias": kept["bias"]})
+    steps = OrderedDict([*net.steps.named_children(), ("scenes", head)])
+    whole = Backbone(name, steps)
+    whole.source = net.source
+    return whole.eval().requires_grad_(False)
