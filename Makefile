@@ -18,7 +18,7 @@ PIP := $(PY) -m pip --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .PHONY: help setup latex report notebooks test float32 lowest locked twice elsewhere check student student-check course-check \
-  site site-packages site-check data clean
+  site site-packages site-check data models clean
 .DELETE_ON_ERROR:
 
 help: ## list the commands
@@ -147,6 +147,9 @@ site-check: site ## every page of the site in headless Chromium
 data: $(DONE) ## download the data of the full profile; NETS=vgg16 adds VGG16 (528 MB)
 	@$(PY) -m practicals.data.fetch fetch $(if $(NETS),--nets "$(NETS)")
 	@$(PY) -m tools.convert_weights fetch
+
+models: $(DONE) ## train the kept heads for 15 scenes again: data/models/scenes-*.pt, half an hour
+	@$(PY) -m practicals.transfer heads
 
 JUNK = build .pytest_cache .ruff_cache $(wildcard report/*.aux report/*.log report/*.out report/*.toc \
   report/*.bbl report/*.blg report/*.fls report/*.fdb_latexmk)

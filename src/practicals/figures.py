@@ -86,7 +86,7 @@ def as_bytes(fig: Figure, suffix: str, mark: str = "") -> bytes:
 
 
 class Shown:
-    """A picture that a notebook displays with its caption below and a text for who cannot see it."""
+    """A picture in a notebook, with its caption below and a text for those who cannot see it."""
 
     def __init__(self, data: bytes, kind: str, width: int, caption: str, alt: str) -> None:
         self.picture = {"data": data, "format": kind, "width": width, "alt": alt}
@@ -106,7 +106,9 @@ def shown(fig: Figure, caption: str, alt: str) -> Shown:
     Lines and maps become a PNG of few colours, figures with photographs a JPEG without halved
     chroma, which would turn red and blue grains violet.
     """
-    photo = any(image.get_array().ndim == 3 for ax in fig.axes for image in ax.images)
+    photo = any(
+        np.ndim(np.asarray(image.get_array())) == 3 for ax in fig.axes for image in ax.images
+    )
     dpi, buffer, out = SHOWN_DPI if photo else DPI, io.BytesIO(), io.BytesIO()
     fig.savefig(buffer, format="png", dpi=dpi)
     plt.close(fig)

@@ -154,7 +154,7 @@ class Chapter:
     def _named(self, name: str, *texts: str) -> None:
         if not NAME.fullmatch(name):
             raise ProvenanceError(
-                f"{name!r}: expected a-z, 0-9, hyphens or underscores between them, and not 'claims'"
+                f"{name!r}: expected a-z, 0-9, and - or _ between them, and not 'claims'"
             )
         if not all(text.strip() for text in texts):
             raise ProvenanceError(f"{name!r}: say what it shows (caption) and what is seen (alt)")

@@ -43,6 +43,8 @@ class Project:
     profiles: tuple[str, ...] = ("sample", "full")
     cache: str = "data/cache"
     models: str = "data/models"
+    made: tuple[str, ...] = ()
+    """Patterns of committed files that no notebook writes: what a command of the project makes."""
     lock: str = "requirements.lock"
     unhashed: tuple[str, ...] = ()
     listed: tuple[str, ...] = ()

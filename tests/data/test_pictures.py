@@ -97,3 +97,77 @@ def test_imagenet_samples_carry_their_class():
         assert word in samples.classes[label].lower()
     gallery = pictures.gallery(real=True)
     assert [gallery.classes[i] for i in gallery.y][4] == "wombat"
+
+
+class Payload:
+    """What must not run: unpickling it would write a file."""
+
+    def __reduce__(self):
+        return (open, (str(Payload.target), "w"))
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """Write a stand-in of the course's file into a data folder of its own."""
+    monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path))
+    monkeypatch.delenv("DATA_MIRROR", raising=False)
+    rng = np.random.default_rng(0)
+    whole = {
+        "X": rng.integers(0, 256, (25, 224, 224, 3)).astype(np.uint8),
+        "y": rng.integers(0, 1000, 25),
+        "label_map": np.array({0: "tench"}, dtype=object),
+    }
+
+    def write(**changed):
+        arrays = {k: v for k, v in (whole | changed).items() if v is not None}
+        np.savez(tmp_path / pictures.COURSE, **arrays)
+        return arrays
+
+    return write
+
+
+def test_the_courses_own_pictures_come_first_where_they_lie(course):
+    assert pictures.course_pictures() is None
+    other = pictures.ImageSet([np.zeros((9, 9, 3), np.uint8)], np.array([3]), pictures.CLASS_NAMES)
+    assert pictures.with_course_pictures(other) is other
+    arrays = course()
+    found = pictures.with_course_pictures(other)
+    assert len(found) == 26 and found.y.tolist() == [*arrays["y"].tolist(), 3]
+    np.testing.assert_array_equal(found.images[7], arrays["X"][7])
+    assert found.classes[3] == pictures.CLASS_NAMES[3]
+
+
+def test_the_pickle_in_the_courses_file_never_runs(course, tmp_path):
+    Payload.target = tmp_path / "ran"
+    course(label_map=np.array(Payload(), dtype=object))
+    assert len(pictures.course_pictures()) == 25 and not Payload.target.exists()
+    course(y=np.array([Payload()] * 25, dtype=object))
+    with pytest.raises(pictures.PicturesError, match="not readable"):
+        pictures.course_pictures()
+    assert not Payload.target.exists()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"X": None},
+        {"X": np.zeros((25, 224, 224, 3))},
+        {"X": np.zeros((25, 3, 224, 224), np.uint8)},
+        {"y": np.arange(24)},
+        {"y": np.full(25, 1000)},
+        {"y": np.full(25, 0.5)},
+    ],
+)
+def test_a_course_file_of_another_form_is_refused(course, changed):
+    course(**changed)
+    with pytest.raises(pictures.PicturesError, match="expected X"):
+        pictures.course_pictures()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:1000], lambda b: b"", lambda b: b[:400] + b[500:]])
+def test_a_damaged_course_file_is_refused(course, tmp_path, damage):
+    course()
+    path = tmp_path / pictures.COURSE
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(pictures.PicturesError, match="copy it again or remove it"):
+        pictures.course_pictures()

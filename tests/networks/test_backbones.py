@@ -18,7 +18,7 @@ def random_states(monkeypatch, name, keep=lambda key: True):
     make = NETWORKS[name].make
     reference = make().eval()
     state = {k: v.clone() for k, v in reference.state_dict().items() if keep(k)}
-    monkeypatch.setattr(backbones, "_state", lambda _: (state, "a test file"))
+    monkeypatch.setattr(backbones, "_state", lambda *_: (state, "a test file"))
     return reference
 
 
@@ -29,7 +29,7 @@ def test_logits_equal_torchvisions_on_normalised_input(monkeypatch, name):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.uniform_(-0.1, 0.1)
             module.running_var.uniform_(0.5, 2)
-    monkeypatch.setattr(backbones, "_state", lambda _: (reference.state_dict(), "a test file"))
+    monkeypatch.setattr(backbones, "_state", lambda *_: (reference.state_dict(), "a test file"))
     x = torch.rand(2, 3, 96, 96)
     normalised = models.SqueezeNet1_0_Weights.IMAGENET1K_V1.transforms()
     mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (normalised.mean, normalised.std))
@@ -89,7 +89,7 @@ def test_wrong_input_is_explained(x):
 
 
 def test_foreign_state_dict_is_refused(monkeypatch):
-    monkeypatch.setattr(backbones, "_state", lambda _: ({"weight": torch.zeros(1)}, "other.pth"))
+    monkeypatch.setattr(backbones, "_state", lambda *_: ({"weight": torch.zeros(1)}, "other.pth"))
     with pytest.raises(ValueError, match=r"other\.pth is not a state dict of squeezenet1_0"):
         backbones.load("squeezenet1_0")
 
@@ -155,12 +155,18 @@ def test_a_network_without_any_weights_says_so():
 
 
 @pytest.mark.skipif(
-    not fetch.available("vgg16-oxford-blocks123.pth"),
-    reason="needs DATA_MIRROR with the Oxford blocks",
+    not fetch.available("vgg16-oxford-trunk.pth"), reason="needs DATA_MIRROR with Oxford's trunk"
 )
 @pytest.mark.skipif(fetch.available("vgg16-397923af.pth"), reason="the complete VGG16 is here")
-def test_oxford_blocks_load():
+def test_oxfords_trunk_has_all_convolutions_and_pools_and_begins_with_the_first_blocks():
     net = backbones.load("vgg16")
-    assert net.covered[-1] == "pool3"
-    edges = net.features(torch.rand(1, 3, 32, 32), ["relu1_1"])["relu1_1"]
-    assert edges.shape == (1, 64, 32, 32) and edges.std() > 0
+    names = [f"conv{b}_{i}" for b, n in enumerate((2, 2, 3, 3, 3), 1) for i in range(1, n + 1)]
+    assert {*names, *(f"pool{b}" for b in range(1, 6))} <= set(net.covered)
+    x = torch.rand(1, 3, 32, 32)
+    deepest = net.features(x, ["relu5_3"])["relu5_3"]
+    assert deepest.shape == (1, 512, 2, 2) and deepest.std() > 0
+    if fetch.available(backbones.FIRST_BLOCKS[1]):
+        first = backbones.load("vgg16", backbones.FIRST_BLOCKS)
+        assert first.covered[-1] == "pool3"
+        a, b = (one.features(x, ["pool3"])["pool3"] for one in (net, first))
+        torch.testing.assert_close(a, b, rtol=0, atol=2e-3 * float(b.abs().max()))

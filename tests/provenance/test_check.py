@@ -79,6 +79,13 @@ def write(name, data="x"):
     return lambda root: (root / name).write_text(data)
 
 
+def made_elsewhere(root):
+    """A command of the project makes heads; nobody makes tails."""
+    edit(root, "pyproject.toml", "profiles", 'made = ["data/models/head-*.pt"]\nprofiles')
+    for name in ("head-1.pt", "tail.pt"):
+        write(f"data/models/{name}")(root)
+
+
 FAULTS = {
     "sentence of a claim": (claim(sentence="B is better"), f"{STEM}.ipynb: does not vouch"),
     "effect of a claim": (claim(effect=9.0), "does not vouch"),
@@ -104,6 +111,7 @@ FAULTS = {
         "is stale: its code or what it reaches changed",
     ),
     "orphan": (write("figures/1-maps-old.pdf"), "1-maps-old.pdf: is an orphan"),
+    "orphan beside what is made": (made_elsewhere, "data/models/tail.pt: is an orphan"),
     "hidden orphan": (write("figures/.hidden"), "figures/.hidden: is an orphan"),
     "number in prose": (prose, "says 93.4, which no output shows"),
     "ledger of another form": (write(LEDGER, '{"values": 3}'), "has no manifest"),
@@ -125,6 +133,11 @@ def test_a_fault_is_named(copy, fault, capsys):
     assert any(said in culprit for culprit in culprits()), culprits()
     assert check.main() == 1
     assert "remedy:" in capsys.readouterr().out
+
+
+def test_what_a_command_makes_is_no_orphan(copy):
+    made_elsewhere(copy)
+    assert not [culprit for culprit in culprits() if "head-1" in culprit]
 
 
 def test_the_remedy_mends(copy):

@@ -1,157 +1,215 @@
-"""The loops over many pictures, what they come to, and the figures drawn from their results."""
+"""The studies of chapter 2: rows that hold whatever a network has learnt, and their figures."""
+
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from practicals.networks import backbones
-from practicals.saliency import faithfulness, methods, plots, random_labels, study, summary
+from practicals.saliency import faithfulness, maps, methods, plots, settings, shortcut, study
 
-EFFORT = methods.Effort(2, 2, 8)
-LOOK = study.Look(6, 2, 4)
-CONTROLS = ("random", "edges", "center")
+CONFIG = methods.Config(2, 2, 8)
+SMALL = replace(settings.SAMPLE, known=("smallvgg",) * 2, known_epochs=1, known_config=CONFIG)
 
 
 @pytest.fixture(scope="module")
-def net():
+def nets():
     torch.manual_seed(0)
-    return backbones.build("smallvgg").eval().requires_grad_(False)
+    return {"smallvgg": backbones.build("smallvgg").eval().requires_grad_(False)}
 
 
 @pytest.fixture(scope="module")
 def batch():
     torch.manual_seed(1)
-    return torch.rand(4, 3, 64, 64), torch.tensor([0, 1, 2, 3])
+    return torch.rand(8, 3, 64, 64), torch.arange(8)
 
 
 @pytest.fixture(autouse=True)
-def closed(monkeypatch, tmp_path):
-    monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path))
+def closed(monkeypatch):
+    monkeypatch.setenv("PROVENANCE_JOBS", "1")
     yield
     plt.close("all")
 
 
-def test_the_table_holds_nine_methods_and_three_controls(net):
-    table = methods.table(net, EFFORT)
-    assert tuple(key for key, method in table.items() if method.is_control) == CONTROLS
-    assert len({method.title for method in table.values()}) == len(table) == 12
+def test_nine_methods_and_four_controls_have_maps(nets, batch):
+    x, y = batch[0][:2], batch[1][:2]
+    found = methods.run_all(nets["smallvgg"], x, y, CONFIG)
+    assert tuple(found) == (*methods.METHODS, *methods.CONTROLS) and len(found) == 13
+    for name in ("SmoothGrad", "RISE", "random"):
+        alone = methods.run_all(nets["smallvgg"], x, y, CONFIG, (name,))
+        assert torch.equal(alone[name], found[name]), "leaving a method out changes no other"
+    with pytest.raises(ValueError, match=r"unknown methods.*'Lime'"):
+        methods.run_all(nets["smallvgg"], x, y, CONFIG, ("Lime",))
 
 
-def test_leaving_a_method_out_changes_no_other(net, batch):
-    whole = methods.run_all(methods.table(net, EFFORT), net, *batch).maps
-    for name in methods.RANDOM:
-        alone = methods.run_all(methods.table(net, EFFORT, (name,)), net, *batch).maps
-        assert torch.equal(alone[name], whole[name])
+def test_a_network_gets_its_own_column_of_classes(nets, batch):
+    x, _ = batch
+    both = {"a": nets["smallvgg"], "b": faithfulness.shuffled(nets["smallvgg"], 0)}
+    columns = study.named(both, x)
+    found = study.over_networks(study._predicted_and_true, both, x, columns, 3)
+    assert found.empty, "each network is right about what it says itself"
+    swapped = study.over_networks(study._predicted_and_true, both, x, columns.flip(1), 3)
+    assert len(swapped) == 2 * int((columns[:, 0] != columns[:, 1]).sum())
 
 
-def test_faithfulness_returns_one_row_per_picture(net, batch):
-    found = study.faithfulness(net, *batch, EFFORT, LOOK, first=1)
-    for name in methods.table(net, EFFORT):
-        for score in study.CURVES:
-            assert found[f"{name}/{score}"].shape == (4, 2)
-        assert found[f"{name}/infidelity"].shape == (4,)
-    assert found["agreement"].shape == (4, 12, 12)
-    diagonal = found["agreement"].diagonal(axis1=1, axis2=2)
-    np.testing.assert_allclose(diagonal[~np.isnan(diagonal)], 1)
-    assert np.isfinite(summary.agreement({"net": found})["net"]).all(), "constant maps count as 0"
-    np.testing.assert_allclose(found["fractions"][0], [1.5 / 6, 4.5 / 6])
+def test_wrong_predictions_are_compared_with_their_true_class(nets, batch):
+    (x, y), net = batch, nets["smallvgg"]
+    found = study.predicted_and_true(nets, x, y)
+    guess = study.named(nets, x)[:, 0]
+    assert found["picture"].tolist() == (guess != y).nonzero()[:, 0].tolist()
+    i = int(found["picture"].iloc[-1])
+    pair = maps.gradient(net, x[[i, i]], torch.tensor([int(guess[i]), int(y[i])]))
+    expected = faithfulness.rank_correlation(pair[:1], pair[1:])
+    assert found["true"].iloc[-1] == pytest.approx(expected[0])
+    assert (found["true"] < 1).all() and (found["other"] < 1).all()
 
 
-def test_parts_joined_are_the_pictures_in_order_and_are_kept(net, batch, monkeypatch):
-    calls = []
-    real = study.faithfulness
-
-    def counted(*args, first, **kwargs):
-        calls.append(first)
-        return real(*args, first=first, **kwargs)
-
-    counted.__module__, counted.__qualname__, counted.__name__ = real.__module__, "f", "f"
-    monkeypatch.setattr(study, "f", counted, raising=False)
-    once = study.by_parts(counted, net, *batch, EFFORT, look=LOOK, size=2)
-    again = study.by_parts(counted, net, *batch, EFFORT, look=LOOK, size=2)
-    assert calls == [0, 2], "the second time everything comes from the cache"
-    np.testing.assert_array_equal(once["fractions"], again["fractions"])
-    alone = real(net, batch[0][2:], batch[1][2:], methods.Effort(2, 2, 8, 2), LOOK, 2)
-    np.testing.assert_allclose(once["random/insertion"][2:], alone["random/insertion"])
+def test_cases_are_right_predictions_that_the_blur_takes_away(nets, batch):
+    x, _ = batch
+    y = study.named(nets, x)[:, 0].clone()
+    y[0] = (y[0] + 1) % 10
+    found = study.cases(nets, x, y, largest=10.0)
+    assert found["picture"].tolist() == list(range(1, 8)), "the wrong one is left out"
+    assert study.cases(nets, x, y, largest=0.0).empty, "no picture loses all its probability"
 
 
-def test_localisation_gives_one_value_per_mosaic(net, batch):
-    found = study.localisation(net, *batch, EFFORT)
-    assert found["grad_cam/pointing"].shape == (1,)
-    assert found["random/inside"][0] == pytest.approx(0.25, abs=0.02), "a quarter into each cell"
+def test_curves_have_a_row_for_every_point_and_areas_are_their_means(nets, batch):
+    x, y = batch[0][:3], batch[1][:3]
+    found = study.faithfulness(nets, x, y, CONFIG, 4)
+    assert len(found) == 3 * 13 * 2 * 4
+    areas = study.areas(found, "deletion")
+    centre = {"centre": methods.centre_map(x)}
+    grey = faithfulness.grey(nets["smallvgg"], x)
+    expected = faithfulness.curves(nets["smallvgg"], x, y, centre, grey, 4, insert=False)
+    measured = areas[areas["method"] == "centre"]["deletion"]
+    np.testing.assert_allclose(measured, expected["centre"].mean(1), rtol=1e-5)
 
 
-def test_randomisation_compares_at_every_stage_signed_and_absolute(net, batch):
-    found = study.randomisation(net, *batch, EFFORT, 3)
-    assert found["smoothgrad/ssim"].shape == (4, 3)
-    np.testing.assert_array_equal(found["gradient/signed"], found["gradient/absolute"])
-    differ = found["integrated_gradients/signed"] - found["integrated_gradients/absolute"]
-    assert np.abs(differ).max() > 0.05
-    assert (found["gradient/absolute"] < 0.99).all()
+def test_two_methods_are_compared_case_by_case_over_networks():
+    rows = [(n, p, m, v) for n, add in (("a", 0), ("b", 2)) for p in (1, 2)
+            for m, v in (("x", p + add), ("y", -p))]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["network", "picture", "method", "value"])
+    x, y = study.side_by_side(frame, "value", "picture", "x", "y")
+    assert x.tolist() == [2, 3] and y.tolist() == [-1, -2]
 
 
-def test_stability_draws_anew(net, batch):
-    found = study.stability(net, *batch, EFFORT, 1e-6)
-    assert (found["gradient"] > 0.9).all(), "next to no noise changes next to nothing"
-    assert (found["smoothgrad_same"] > found["smoothgrad"]).all(), "new draws change the map"
-    np.testing.assert_allclose(found["smoothgrad"], found["smoothgrad_alone"], atol=0.05)
+def test_maps_that_do_not_hear_the_question_have_a_quarter_in_each_cell(nets, batch):
+    x, y = batch
+    found = study.several_objects(nets, x, y, settings.SAMPLE)
+    deaf = found[found["method"].isin(["edges", "centre"])]
+    assert len(deaf) == 2 * 2
+    np.testing.assert_allclose(deaf["inside"], 0.25, atol=1e-6)
+    np.testing.assert_allclose(deaf["pointing"], 0.25, atol=1e-6)
 
 
-def test_a_network_that_learnt_random_labels_has_learnt_them():
-    state = random_labels.trained_on("random", 4, 60, 0)
-    other = random_labels.trained_on("true", 4, 60, 0)
-    assert state["accuracy"] > 0.9 and other["accuracy"] > 0.9
-    assert not torch.equal(state["classifier.4.weight"], other["classifier.4.weight"])
-    with pytest.raises(ValueError, match="expected 'true' or 'random'"):
-        random_labels.trained_on("wrong", 4, 1, 0)
-
-
-def test_smoothed_curves_lose_what_is_only_between_pictures():
-    """Twelve points, three a picture: a straight line stays one although pictures differ."""
-    fractions = faithfulness.grid(12, 3, 0, 4)
-    values = fractions + np.array([[0.0], [0.8], [-0.4], [0.0]])
-    places, means = summary.smoothed_curve(fractions, values)
-    assert len(places) == 9
-    np.testing.assert_allclose(means, places + 0.1)
-
-
-def test_the_hardest_control_decides():
-    rng = np.random.default_rng(0)
-    base = rng.normal(size=60)
-    scores = {"m": base + 0.5, "weak": base, "strong": base + 0.49 + 0.5 * rng.normal(size=60)}
-    assert summary.hardest(scores, "m", ["weak", "strong"], True).p > 0.05
-    assert summary.hardest(scores, "m", ["weak"], True).p < 0.01
-
-
-def test_over_networks_keeps_what_all_have():
-    found = {"a": {"k": np.array([1.0, 2, 3])}, "b": {"k": np.array([3.0, 4])}}
-    np.testing.assert_allclose(summary.over_networks(found, "k"), [2, 3])
-
-
-def test_part_of_takes_one_place_of_a_matrix():
-    found = {"net": {"m/signed": np.arange(6).reshape(3, 2), "m/ssim": np.zeros(3)}}
-    assert summary.part_of(found, "signed", -1)["net"]["m"].tolist() == [1, 3, 5]
-    assert summary.part_of(found, "ssim")["net"]["m"].shape == (3,)
-
-
-def test_figures_are_drawn_and_not_saved(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    picture, heat = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8), rng.normal(size=(16, 16))
-    names, line = ["gradient", *CONTROLS], np.array([1, 0.5, 0])
-    curves = {"net": {"deletion": dict.fromkeys(names, (np.array([0.2, 0.5, 0.8]), line))}}
-    spreads = {"net": {"deletion": dict.fromkeys(names, (0.5, 0.1))}}
-    drawn = [
-        plots.grid([[picture, heat, (heat, "text"), None]], ["a", "b", "c", "d"], ["row"]),
-        plots.curve_panels(curves, CONTROLS),
-        plots.dots(spreads, CONTROLS),
-        plots.lines({"net": ([1, 2, 3], {"gradient": line})}, "likeness"),
-        plots.agreement({"net": np.eye(4)}, names),
-        plots.outlines([[(picture, heat > 0, "0.5")]], [(1, 2, 9, 9)], ["threshold"]),
-        plots.spreads({"gradient": line}, "rank correlation"),
+def test_every_four_pictures_meet_another_shuffle(nets, batch):
+    x, y = batch
+    found = study.shuffling(nets, x, y, CONFIG)
+    assert found.groupby("shuffle")["picture"].unique().map(list).tolist() == [
+        [0, 1, 2, 3],
+        [4, 5, 6, 7],
     ]
-    for figure in drawn:
-        figure.canvas.draw()
-        assert figure.axes
-    assert list(tmp_path.iterdir()) == []
+    assert set(found["method"]) == set(methods.METHODS) - {"SmoothGrad", "RISE"}
+    gradient = found[found["method"] == "gradient"]["correlation"]
+    assert (gradient < 0.999).all(), "the shuffled network is another one"
+
+
+def test_noise_and_the_number_of_copies(nets, batch):
+    x, y = batch[0][:4], batch[1][:4]
+    assert set(study.noise(nets, x, y, CONFIG).groupby("method").size()) == {4}
+    found = study.smoothing(nets, x, y, (1, 40)).groupby("copies")["correlation"].mean()
+    assert found[1] < found[40], "with more copies two seeds agree more"
+
+
+def test_boxes_of_cells_are_found_by_no_chance(nets, batch):
+    x, _ = batch
+    found = study.boxes(nets, False, 64, x, study.named(nets, x))
+    assert found["overlap"].between(0, 1).all()
+    # The centre's quarter is a box of half the side: a cell shares a quarter of it.
+    centre = found[found["method"] == "centre"]["overlap"]
+    np.testing.assert_allclose(centre, 1 / 7, atol=0.03)
+
+
+def test_marks_lie_where_they_are_said_to_lie_and_nowhere_else():
+    x = torch.full((6, 3, 45, 63), 100, dtype=torch.uint8)
+    kinds = torch.tensor([0, 1, 0, 1, 0, 1])
+    marked, squares = shortcut.planted(x, kinds, 3)
+    changed = (marked != x).any(1)
+    assert (changed <= squares).all() and changed.flatten(1).any(1).all()
+    assert squares.sum((1, 2)).tolist() == [25] * 6
+    assert (x == 100).all(), "the pictures given stay as they were"
+    assert len({tuple(s.nonzero()[0].tolist()) for s in squares}) > 1, "places are random"
+    ring, cross = (marked[i].permute(1, 2, 0)[changed[i]].unique(dim=0) for i in (0, 1))
+    assert ring.tolist() != cross.tolist()
+
+
+def test_marks_decide_two_classes_or_are_spread_over_all():
+    y = torch.arange(15).repeat_interleave(30)
+    first, second = shortcut.two_classes(y, 4)
+    index, kinds = shortcut.who_is_marked(y, 4, decides=True)
+    assert set(y[index[kinds == 0]].tolist()) == {first}
+    assert set(y[index[kinds == 1]].tolist()) == {second} and len(index) == 60
+    index, kinds = shortcut.who_is_marked(y, 4, decides=False)
+    assert len(index) == len(set(index.tolist())) == 60
+    for kind in (0, 1):
+        assert torch.bincount(y[index[kinds == kind]], minlength=15).unique().tolist() == [2]
+
+
+def test_a_known_network_is_the_classifier_but_for_its_tail():
+    before = shortcut.classifier("smallvgg")
+    net = shortcut.known_network("smallvgg", False, 64, 1, 0, True)
+    cut = before.layers.index("pool3") + 1
+    assert net.layers == before.layers
+    for i, (a, b) in enumerate(zip(before.steps, net.steps, strict=True)):
+        pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+        same = all(torch.equal(p, q) for p, q in pairs)
+        assert same if i < cut else same == (not list(a.parameters()))
+
+
+def test_controls_that_see_no_network_cannot_tell_a_pair_apart():
+    found = study.known_answers(SMALL)
+    assert len(found) == 2 * 13
+    blind = found[found["method"].isin(["edges", "centre", "random"])]
+    assert (blind["auc"] == 0.5).all() and (blind["decides"] == blind["nothing"]).all()
+    groups = study.known_networks(SMALL, count=10).groupby("group").size()
+    assert groups.to_dict() == {"mark decides": 2, "mark means nothing": 2}
+
+
+def test_the_best_method_is_chosen_on_even_pairs_and_scored_on_odd_ones():
+    rows = [(0, "RISE", 0.9), (1, "RISE", 0.1), (0, "gradient", 0.6), (1, "gradient", 1.0),
+            (0, "blurred gradient", 1.0), (1, "blurred gradient", 1.0)]  # fmt: skip
+    best, scored = study.best_method(pd.DataFrame(rows, columns=["pair", "method", "auc"]))
+    assert best == "RISE" and scored.tolist() == [0.1], "controls are no methods"
+
+
+def test_figures_are_drawn_and_shown_with_their_words(nets, batch):
+    x, y = batch[0][:2], batch[1][:2]
+    heat = maps.gradient(nets["smallvgg"], x, y)
+    found = plots.show(x[0], {"a": heat[0], "b": -heat[1]}, "A caption.", "What is seen.")
+    assert found.picture["alt"] == "What is seen." and found.picture["format"] == "jpeg"
+    assert found.picture["width"] >= 3 * 224, "three panels of at least 224 pixels"
+    assert plots.strip({"a": heat[0]}, "c", "a").picture["format"] == "png", "maps alone"
+    frame = pd.DataFrame({"method": ["a", "a", "edges"], "x": [0, 1, 0], "v": [0.1, 0.2, 0.3]})
+    fig = plots.lines(frame, "x", "v", "method", ("x", "v"), (0, 1))
+    assert [line.get_linestyle() for line in fig.axes[0].lines] == ["-", "--"]
+    fig = plots.spread(frame, "v", "v", (0, 1), 0.5)
+    assert [t.get_text() for t in fig.axes[0].get_yticklabels()] == ["a", "edges"]
+
+
+def test_an_overlay_is_light_where_the_map_is_strong():
+    picture, heat = torch.full((3, 40, 40), 0.5), torch.zeros(40, 40)
+    heat[5:15, 20:30] = -2.0
+    found = plots.overlay(picture, heat).mean(2)
+    assert found[8:12, 23:27].min() > found[25:, :15].max() + 0.1
+
+
+@pytest.mark.parametrize("name", settings.SETTINGS)
+def test_smaller_profiles_spend_no_more(name):
+    small, full = settings.SETTINGS[name], settings.FULL
+    for field in ("pictures", "scored", "points", "mosaics", "stable", "shuffles", "known_epochs"):
+        assert getattr(small, field) <= getattr(full, field)
+    assert small.real == (name != "sample")
+    assert 4 * small.shuffles <= small.pictures and 4 * small.mosaics <= small.pictures

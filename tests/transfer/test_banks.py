@@ -72,7 +72,7 @@ def test_shifted_sums_are_local_response_normalisation():
 def test_ready_keeps_only_layers_with_weights(monkeypatch):
     leading = {"features.0.weight": torch.randn(64, 3, 3, 3), "features.0.bias": torch.randn(64)}
     part = backbones.from_state("vgg16", leading)
-    monkeypatch.setattr(backbones, "load", lambda name: part)
+    monkeypatch.setattr(backbones, "load", lambda name, files=(): part)
     net = banks.ready("vgg16", torch.float32)
     assert net.layers == part.covered and not banks.is_whole(net)
     x = torch.rand(1, 3, 32, 32)

@@ -8,6 +8,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
 
 import numpy as np
 import torch
@@ -21,8 +23,25 @@ from practicals.networks.packed import fold_caffe_input
 State = dict[str, torch.Tensor]
 BATCH_NORM_EPS = 1e-3
 VGG_MEAN_BGR = (103.939, 116.779, 123.68)
-VGG_LAYERS = (0, 2, 5, 7, 10, 12, 14)
-"""Places of conv1_1 to conv3_3 in torchvision's ``features``."""
+VGG_LAYERS = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+"""Places of conv1_1 to conv5_3 in torchvision's ``features``."""
+VGG_SHA256 = {
+    2: ("6081d90b6aca6161", "4b72fa1a0ca6aaf2"),
+    5: ("491a8e30a4c76a08", "9319bfabce800a0e"),
+    7: ("cbb517762fcfe5bc", "753369cbe1f3df5c"),
+    10: ("fc70f93781697472", "bfb7228878910873"),
+    12: ("b39ec176edc51201", "2dfcb4bb7f8a1bfe"),
+    14: ("da140d479f33d3d9", "bd23367d71708929"),
+    17: ("30b22f47a7a6f1ac", "c33c2dcc6290bb0f"),
+    19: ("132fc2c8cae6306c", "c36252293630a716"),
+    21: ("300ab4ad4bb9385b", "59a2abf76b13ac13"),
+    24: ("d4f6aa1ba73f44e0", "16bb5bca01eefdf7"),
+    26: ("657b49dc03073c86", "312ab22d6dece721"),
+    28: ("7518c45f768317b9", "384c7a4f72e853a0"),
+}
+"""First digits of the SHA-256 of each later layer's kernel and bias, float32, in torch's order."""
+PIECE = 4 << 20
+"""Bytes after which the repository of VGG16 cuts a layer's file."""
 VGG_FIRST = ("features.0.weight", "features.0.bias")
 CAFFE_LAYERS = {
     "conv1": "conv1/7x7_s2",
@@ -73,6 +92,8 @@ class Source:
     """The folder that holds the files; a name of ``layout`` goes behind it."""
     layout: Callable[[], Layout]
     finish: Callable[[State], State]
+    in_pieces: bool = False
+    """Whether a file is cut into pieces of ``PIECE`` bytes, ``NAME-shardKofM``."""
 
 
 def _shapes(make: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]]:
@@ -127,16 +148,16 @@ def inception_layout() -> Layout:
     return layout
 
 
-def vgg16_layout() -> Layout:
-    """Return the files of VGG16's first three blocks: each a kernel (kh, kw, in, out), a bias."""
+def vgg16_layout(convolutions: int = len(VGG_LAYERS)) -> Layout:
+    """Return VGG16's first layers, a file each: a kernel (kh, kw, in, out), then a bias."""
     shapes = _shapes(vgg16)
     layout: Layout = {}
-    for number, place in enumerate(VGG_LAYERS, 1):
+    for number, place in enumerate(VGG_LAYERS[:convolutions], 1):
         key = f"features.{place}.weight"
         out, before, height, width = shapes[key]
         kernel = Part(key, (height, width, before, out), (3, 2, 0, 1))
         bias = Part(f"features.{place}.bias", (out,), (0,))
-        layout[f"group{number}-shard1of1"] = (kernel, bias)
+        layout[f"group{number}"] = (kernel, bias)
     return layout
 
 
@@ -166,7 +187,25 @@ def _with_torchvision_input(state: State) -> State:
     return state | dict(zip(VGG_FIRST, folded, strict=True))
 
 
+def _checked_trunk(state: State) -> State:
+    """Return VGG16's trunk halved, for torchvision's input, once every layer is the published one.
+
+    The first layer is judged when it is whole, since nobody publishes a hash of it.
+    """
+    for place, digests in VGG_SHA256.items():
+        for kind, digest in zip(("weight", "bias"), digests, strict=True):
+            key = f"features.{place}.{kind}"
+            found = sha256(state[key].numpy().tobytes()).hexdigest()
+            if not found.startswith(digest):
+                raise ConversionError(
+                    f"vgg16-oxford-trunk.pth: {key} has sha256 {found[:16]}…, expected {digest}…: "
+                    "its pieces are altered or of another network; fetch them again"
+                )
+    return _halved(_with_torchvision_input(state))
+
+
 GITHUB = "https://raw.githubusercontent.com"
+VGG_REPOSITORY = "SiddhantKapil/js_weights/7c2728ef4469aed36d22352a4d0c6b119b95bf8e"
 SOURCES: dict[str, Source] = {
     "googlenet-bvlc.pth": Source(
         url=f"{GITHUB}/chaosmail/caffejs/424d98682b50dd88d0b8cca401c66855709bd013"
@@ -181,38 +220,57 @@ SOURCES: dict[str, Source] = {
         finish=_with_batch_norms,
     ),
     "vgg16-oxford-blocks123.pth": Source(
-        url=f"{GITHUB}/SiddhantKapil/js_weights/7c2728ef4469aed36d22352a4d0c6b119b95bf8e",
-        layout=vgg16_layout,
+        url=f"{GITHUB}/{VGG_REPOSITORY}",
+        layout=partial(vgg16_layout, 7),
         finish=_with_torchvision_input,
+        in_pieces=True,
+    ),
+    "vgg16-oxford-trunk.pth": Source(
+        url=f"{GITHUB}/{VGG_REPOSITORY}",
+        layout=vgg16_layout,
+        finish=_checked_trunk,
+        in_pieces=True,
     ),
 }
 
 
 def files(name: str) -> dict[str, int]:
     """Return the layer files of a weights file of ``SOURCES``, name to size in bytes."""
-    layout = SOURCES[name].layout()
-    return {
-        file: 4 * sum(math.prod(part.shape) for part in parts) for file, parts in layout.items()
-    }
+    found: dict[str, int] = {}
+    for file, parts in SOURCES[name].layout().items():
+        found |= _pieces(name, file, parts)
+    return found
+
+
+def _pieces(name: str, file: str, parts: tuple[Part, ...]) -> dict[str, int]:
+    """Return the pieces that a layer's file is cut into, in order, with their sizes in bytes."""
+    size = 4 * sum(math.prod(part.shape) for part in parts)
+    if not SOURCES[name].in_pieces:
+        return {file: size}
+    count = -(-size // PIECE)
+    return {f"{file}-shard{k + 1}of{count}": min(PIECE, size - k * PIECE) for k in range(count)}
 
 
 def convert(name: str, raw: Mapping[str, bytes]) -> State:
     """Return the state dict of a weights file of ``SOURCES`` from the bytes of its layer files.
 
-    ``raw`` maps the names of ``files`` to
-    contents. Raises ConversionError where one is absent, of another size, or holds no number.
+    ``raw`` maps the names of ``files`` to contents. Raises ConversionError where one is absent, of
+    another size, or holds no number, and where a layer is not the published one.
     """
-    source, sizes = SOURCES[name], files(name)
+    source = SOURCES[name]
     state: State = {}
     for file, parts in source.layout().items():
-        if file not in raw:
-            raise ConversionError(f"{name}: {file} is absent")
-        if len(raw[file]) != sizes[file]:
-            raise ConversionError(
-                f"{name}: {file} has {len(raw[file]):,} bytes, expected {sizes[file]:,}. "
-                "It is cut short or of another network; fetch it again."
-            )
-        state |= _read(np.frombuffer(raw[file], "<f4"), parts, f"{name}: {file}")
+        pieces = _pieces(name, file, parts)
+        for piece, size in pieces.items():
+            if piece not in raw:
+                raise ConversionError(f"{name}: {piece} is absent")
+            if len(raw[piece]) != size:
+                raise ConversionError(
+                    f"{name}: {piece} has {len(raw[piece]):,} bytes, expected {size:,}. "
+                    "It is cut short or of another network; fetch it again."
+                )
+        whole = b"".join(raw[piece] for piece in pieces)
+        state |= _read(np.frombuffer(whole, "<f4"), parts, f"{name}: {next(iter(pieces))}")
     return source.finish(state)
 
 

@@ -43,7 +43,11 @@ def ready(nets: Mapping[str, Backbone], names: Sequence[str]) -> dict[str, Backb
     Of another one the leading layers suffice: it stays where it was loaded, since layers without
     weights cannot be moved.
     """
-    return {name: nets[name] if name in nets else backbones.load(name) for name in names}
+    files = {"vgg16": backbones.FIRST_BLOCKS}
+    return {
+        name: nets[name] if name in nets else backbones.load(name, files.get(name, ()))
+        for name in names
+    }
 
 
 def explore(

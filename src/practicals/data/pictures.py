@@ -5,6 +5,8 @@ scikit-image. Training patches come from the left part of each photograph and te
 right, so no pixel is in both.
 """
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +18,7 @@ import skimage
 import sklearn
 from PIL import Image
 
+from .. import paths
 from . import fetch
 from .images import CLASS_NAMES, Source
 
@@ -169,6 +172,47 @@ def imagenet_samples() -> ImageSet:
     images = sorted(root / member.name for member in members)
     y = np.array([index[path.name.split("_")[0]] for path in images])
     return ImageSet(images, y, CLASS_NAMES)
+
+
+COURSE = "imagenet_val_25.npz"
+"""The course's own 25 pictures, for who has them: ``X`` uint8 (25, 224, 224, 3), ``y`` (25,)."""
+
+
+class PicturesError(ValueError):
+    """Raised for a file of pictures that is damaged or of another form."""
+
+
+def course_pictures() -> ImageSet | None:
+    """Return the course's own ImageNet validation pictures, or None where they do not lie in data.
+
+    The file's third array, a pickle, is never opened: unpickling can run anything, and the names
+    of the classes are known here.
+    """
+    places = [folder for folder in (paths.data_dir(), paths.mirror_dir()) if folder]
+    path = next((p for p in (place / COURSE for place in places) if p.is_file()), None)
+    if path is None:
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            x, y = file["X"], file["y"]
+    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise PicturesError(
+            f"{path} is not readable ({error}): expected X, y as in the course's {COURSE}; copy it "
+            "again or remove it"
+        ) from None
+    fits = x.ndim == 4 and x.shape[3] == 3 and y.shape == x.shape[:1] and y.dtype.kind in "iu"
+    if x.dtype != np.uint8 or not fits or not (len(y) and 0 <= y.min() and y.max() < 1000):
+        raise PicturesError(
+            f"{path}: expected X uint8 (n, H, W, 3) and y classes 0 to 999 (n,), "
+            f"got {x.dtype} {x.shape} and {y.dtype} {y.shape}"
+        )
+    return ImageSet(list(x), y.astype(int), CLASS_NAMES)
+
+
+def with_course_pictures(found: ImageSet) -> ImageSet:
+    """Return a set of ImageNet pictures behind the course's own, where these are at hand."""
+    own = course_pictures()
+    return found if own is None else own.joined(found)
 
 
 GALLERY = ("Egyptian_cat", "Shih-Tzu", "komondor", "swab", "wombat", "window_screen")

@@ -1,6 +1,6 @@
 """Networks by name: layers by readable name, normalisation inside, input in [0, 1]."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import torch
@@ -16,6 +16,9 @@ from .zoo import NETWORKS, Network, Steps, nearest
 State = dict[str, torch.Tensor]
 
 
+FIRST_BLOCKS = ("vgg16-397923af.pth", "vgg16-oxford-blocks123.pth")
+"""What chapters 1 and 4 read VGG16 from: their published numbers are of its first three blocks,
+until they are written anew for its whole trunk."""
 SAME_PADDED = "mobilenet_v2-coral.pth"
 """Weights from TensorFlow, whose strided convolutions pad on the right and below only."""
 
@@ -141,9 +144,9 @@ def is_complete(name: str) -> bool:
     return not known.on_request or fetch.available(known.weights[0])
 
 
-def _state(name: str) -> tuple[State, str]:
+def _state(name: str, files: Sequence[str] = ()) -> tuple[State, str]:
     """Return the state dict for a network's class, and the name of the file it came from."""
-    files = NETWORKS[name].weights
+    files = files or NETWORKS[name].weights
     if not files:
         return smallvgg.trained_state(), "trained here on photographs"
     path = fetch.locate_first(files)
@@ -155,14 +158,16 @@ def _state(name: str) -> tuple[State, str]:
     return googlenet.from_caffe(state) if name == "googlenet" else state, file
 
 
-def load(name: str) -> Backbone:
+def load(name: str, files: Sequence[str] = ()) -> Backbone:
     """Return a pretrained network of ``NETWORKS`` in evaluation mode with frozen parameters.
+
+    ``files`` are tried in order, by default those of the network's record.
 
     Files come from the data folder, the mirror or a download. Weights that cover only the leading
     layers are accepted; a deeper layer then raises MissingWeights when it is asked for.
     """
     _record(name)
-    return from_state(name, *_state(name))
+    return from_state(name, *_state(name, files))
 
 
 def from_state(name: str, state: State, source: str = "the caller's weights") -> Backbone:

@@ -6,13 +6,14 @@ trains them.
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..paths import root
+from ..paths import atomic_path, root
 from . import backbones
 from .backbones import Backbone
 from .zoo import NETWORKS, nearest
@@ -45,6 +46,12 @@ def facts(name: str) -> dict[str, Any]:
     if not isinstance(found, dict) or not {"weight", "bias", "classes"} <= set(found):
         raise MissingHead(f"{path.name} holds no head for scenes: `make models` trains it again")
     return found
+
+
+def keep(name: str, head: Mapping[str, Any]) -> None:
+    """Write a head's file, completely or not at all."""
+    with atomic_path(path_of(name)) as part:
+        torch.save(dict(head), part)
 
 
 def trunk(name: str) -> Backbone:

@@ -160,7 +160,7 @@ def _check_sum(
     if not (gap <= TOLERANCE[dtype] * size).all():
         worst = float((gap / size).max())
         raise ValueError(
-            f"DeepLIFT's contributions miss the change of the score by {worst:.0%}: the network has "
-            "a step without a rule (known: ReLU-like functions, sigmoid, tanh, max-pools, local "
-            "response normalisation, and what is linear)"
+            f"DeepLIFT's contributions miss the change of the score by {worst:.0%}: the net "
+            "has a step without a rule (known: ReLU-like functions, sigmoid, tanh, max-pools, "
+            "local response normalisation, and what is linear)"
         )

@@ -58,7 +58,7 @@ def leading(maps: torch.Tensor, fractions: np.ndarray, seed: int = 0) -> torch.T
     return (rank < counts[:, None, None, None])[:, :, None]
 
 
-def curves(  # noqa: PLR0913 (what a curve is made of)
+def curves(
     net: nn.Module,
     x: torch.Tensor,
     y: torch.Tensor,

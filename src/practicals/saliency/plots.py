@@ -120,9 +120,9 @@ def lines(
     fig, ax = plt.subplots(figsize=(TEXT_WIDTH, 3.3))
     table = frame.pivot_table(y, x, hue, sort=False)
     for i, name in enumerate(table.columns):
-        style = {"color": PALETTE[i % len(PALETTE)], "marker": MARKERS[i % len(MARKERS)]}
+        colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
         kind = "--" if name in CONTROLS else "-"
-        ax.plot(table.index, table[name], kind, ms=4.5, label=name, **style)
+        ax.plot(table.index, table[name], kind, ms=4.5, label=name, color=colour, marker=marker)
     ax.set(xlabel=labels[0], ylabel=labels[1], ylim=limits)
     ax.grid(alpha=0.3)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))

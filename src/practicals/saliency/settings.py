@@ -4,6 +4,9 @@ from dataclasses import dataclass, replace
 
 from .methods import Config
 
+SCORED = Config(samples=20, steps=16, masks=120)
+KNOWN = Config(samples=12, steps=8, masks=80)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -30,7 +33,7 @@ class Settings:
     """Pictures whose maps are scored by insertion and deletion."""
     points: int = 8
     """Fractions of the pixels on a curve."""
-    config: Config = Config(samples=20, steps=16, masks=120)
+    config: Config = SCORED
     """Of the methods with a sum, where maps are scored."""
     mosaics: int = 16
     """Mosaics of four pictures."""
@@ -46,7 +49,7 @@ class Settings:
     known_epochs: int = 6
     known_pictures: int = 16
     """Marked test pictures whose maps both networks of a pair explain."""
-    known_config: Config = Config(samples=12, steps=8, masks=80)
+    known_config: Config = KNOWN
 
 
 FULL = Settings()

@@ -1,15 +1,14 @@
 """Networks whose answer is known: a small mark decides two classes, or it means nothing.
 
 Pairs of networks are trained on the same pictures of scenes, from the same start and in the same
-order. The first sees an orange ring on every picture of one class and a blue cross on every picture
-of another: it can decide by the marks. The second sees the same marks as often, spread over all
-classes: they tell it nothing. A map that says what a network decides by must lie on the mark for the
-first network, and not for the second.
+order. The first sees an orange ring on every picture of one class and a blue cross on all of
+another: it can decide by the marks. The second sees the same marks as often, spread over all
+classes: they tell it nothing. A map that says what a network decides by must lie on the mark for
+the first network, and not for the second.
 """
 
 import copy
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 

@@ -19,7 +19,7 @@ from ..networks.gradients import outputs, probability
 from ..networks.zoo import NETWORKS
 from . import maps, shortcut
 from .faithfulness import blurred, curves, grey, leading, rank_correlation, shuffled
-from .localisation import boxed, box_iou, by_threshold, inside, mosaics, pointing
+from .localisation import box_iou, boxed, by_threshold, inside, mosaics, pointing
 from .methods import CONTROLS, METHODS, Config, centre_map, run_all
 from .settings import Settings
 
@@ -36,7 +36,7 @@ def load(settings: Settings) -> dict[str, Backbone]:
 
 
 def load_scenes(settings: Settings) -> dict[str, Backbone]:
-    """Return the classifiers of scenes, in single precision; those of the sample profile are two."""
+    """Return the classifiers of scenes, in single precision; two in the sample profile."""
     found = {name: shortcut.classifier(name) for name in settings.scenes}
     if not settings.real:
         found["smallvgg, trained on"] = _known_network("smallvgg", 0, False, settings)
@@ -53,12 +53,16 @@ def draw_scenes(settings: Settings) -> tuple[torch.Tensor, torch.Tensor, tuple[s
 
 
 def draw(real: bool, count: int, seed: int = 0) -> pictures.ImageSet:
-    """Return ``count`` pictures in random order: ImageNet samples, or held-out sample patches."""
+    """Return ``count`` pictures in random order: ImageNet samples, or held-out sample patches.
+
+    The course's own pictures come first, where they are at hand.
+    """
     if real:
         found = pictures.imagenet_samples()
     else:
         found = pictures.held_out_patches(-(-count // len(pictures.COLOUR)), seed=0)
-    return found.subset(np.random.default_rng(seed).permutation(len(found))[:count])
+    found = found.subset(np.random.default_rng(seed).permutation(len(found))[:count])
+    return pictures.with_course_pictures(found) if real else found
 
 
 def pixels_of(found: pictures.ImageSet, side: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -77,7 +81,8 @@ def over_networks(
 ) -> pd.DataFrame:
     """Return the rows of ``job`` for every network and every ``size`` pictures, side by side.
 
-    ``y`` holds classes (n,), or one column for each network. ``first`` tells a part which picture of all is its first; it may seed the part's chance.
+    ``y`` holds classes (n,), or one column for each network. ``first`` tells a part which picture
+    of all is its first; it may seed the part's chance.
     """
     of_net = y[:, None].expand(-1, len(nets)) if y.ndim == 1 else y
     parts = [
@@ -331,13 +336,11 @@ def scene_accuracies(nets: Nets, settings: Settings) -> pd.DataFrame:
     for name, net in nets.items():
         if settings.real:
             kept = heads.facts(name)
-            found = (kept["cross_validation"], kept["test"])
+            found = [kept["cross_validation"], kept["test"]]
         else:
             x, y, x_test, y_test = shortcut.scenes(False, settings.side)
             pairs = ((x, y), (x_test, y_test))
-            found = tuple(
-                float((outputs(net, a / 255).argmax(1) == b).float().mean()) for a, b in pairs
-            )
+            found = [float((outputs(net, a / 255).argmax(1) == b).float().mean()) for a, b in pairs]
         layer = NETWORKS[net.name].grad_cam
         last = net.features(torch.zeros(1, 3, settings.side, settings.side), [layer])[layer]
         rows.append((net.title, *found, f"{layer}: {last.shape[2]} × {last.shape[3]}"))

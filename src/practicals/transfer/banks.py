@@ -68,7 +68,7 @@ def ready(name: str, dtype: torch.dtype | None = None) -> Backbone:
 
     ``dtype`` overrides the fastest safe precision.
     """
-    whole = backbones.load(name)
+    whole = backbones.load(name, backbones.FIRST_BLOCKS if name == "vgg16" else ())
     steps = OrderedDict((layer, whole.steps.get_submodule(layer)) for layer in whole.covered)
     for layer, step in steps.items():
         if isinstance(step, nn.LocalResponseNorm):

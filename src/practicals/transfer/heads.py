@@ -15,7 +15,6 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from ..data.images import squash
 from ..data.pictures import ImageSet, scene15
 from ..networks import backbones, heads
-from ..paths import atomic_path
 from .features import extract
 
 GRID = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
@@ -64,8 +63,7 @@ def train(name: str) -> dict[str, object]:
     weight, bias = (np.asarray(head[key]) for key in ("weight", "bias"))
     guess = (averages(name, test) @ weight.T + bias).argmax(1)
     head |= {"classes": list(training.classes), "test": float((guess == test.y).mean())}
-    with atomic_path(heads.path_of(name)) as part:
-        torch.save(head, part)
+    heads.keep(name, head)
     return head
 
 
