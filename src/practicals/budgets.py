@@ -71,48 +71,6 @@ class TransferBudget:
 
 
 @dataclass(frozen=True)
-class SaliencyBudget:
-    """Knobs of chapter 2."""
-
-    networks: tuple[str, ...] = ("squeezenet1_0", "googlenet", "mobilenet_v2", "vgg16")
-    image_size: int = 224
-    """Side of the networks' square input, in pixels, in the figures."""
-    score_size: int = 112
-    """Side of the input, in pixels, where maps are scored over many pictures."""
-    images: int = 200
-    """Pictures that the scores are averaged over."""
-    samples: int = 15
-    """Noisy copies of SmoothGrad."""
-    steps: int = 15
-    """Gradients of an integral."""
-    masks: int = 100
-    """Masks of RISE."""
-    points: int = 51
-    """Fractions of the pixels at which insertion and deletion are measured, over all pictures."""
-    each: int = 3
-    """How many of these fractions one picture sees."""
-    dense_images: int = 12
-    """Pictures that see all of them, as a check."""
-    squares: int = 10
-    """Squares blacked out per picture for infidelity."""
-    mosaics: int = 20
-    """Mosaics of four pictures, whose truth is known."""
-    sanity_images: int = 50
-    """Pictures of the checks that cost more: noise, randomised weights, saturation, chance."""
-    sanity_effort: int = 5
-    """Noisy copies and gradients of an integral where weights are randomised."""
-    sanity_stages: int = 3
-    """Depths of the cascade at which maps are compared."""
-    shuffles: int = 10
-    """Random orders of the weights, each for an equal part of the pictures."""
-    chance_images: int = 12
-    seed_samples: tuple[int, ...] = (2, 8, 32)
-    label_patches: int = 20
-    """Patches per photograph on which the small network learns true or random labels."""
-    label_epochs: int = 60
-
-
-@dataclass(frozen=True)
 class AdversarialBudget:
     """Knobs of chapter 3; sizes of perturbations in grey levels of 255."""
 

@@ -12,7 +12,6 @@ from .budgets import (
     AdversarialBudget,
     ClassvisBudget,
     GanBudget,
-    SaliencyBudget,
     TransferBudget,
 )
 
@@ -24,7 +23,6 @@ class Profile:
     name: str = "full"
     seed: int = 0
     transfer: TransferBudget = field(default_factory=TransferBudget)
-    saliency: SaliencyBudget = field(default_factory=SaliencyBudget)
     adversarial: AdversarialBudget = field(default_factory=AdversarialBudget)
     adaptation: AdaptationBudget = field(default_factory=AdaptationBudget)
     classvis: ClassvisBudget = field(default_factory=ClassvisBudget)
@@ -53,7 +51,6 @@ PROFILES: dict[str, Callable[[], Profile]] = {
 
 BUDGET_OF: dict[str, str] = {
     "1-transfer-learning": "transfer",
-    "2-saliency": "saliency",
     "3-adversarial": "adversarial",
     "4-class-visualization": "classvis",
     "5-domain-adaptation": "adaptation",

@@ -7,7 +7,6 @@ from .budgets import (
     AdversarialBudget,
     ClassvisBudget,
     GanBudget,
-    SaliencyBudget,
     TransferBudget,
 )
 
@@ -47,15 +46,6 @@ def lab() -> dict[str, Any]:
             finetune_lrs=(0.01,),
             finetune_seeds=(0, 1),
             digits=50,
-        ),
-        "saliency": SaliencyBudget(
-            networks=("squeezenet1_0",),
-            images=40,
-            dense_images=4,
-            mosaics=6,
-            sanity_images=10,
-            chance_images=4,
-            label_epochs=40,
         ),
         "adversarial": AdversarialBudget(
             networks=("squeezenet1_0", "mobilenet_v2"),
@@ -163,21 +153,6 @@ def sample() -> dict[str, Any]:
             finetune_seeds=(0, 1),
             digits=30,
             digit_side=64,
-        ),
-        "saliency": SaliencyBudget(
-            networks=("smallvgg",),
-            image_size=64,
-            score_size=64,
-            images=60,
-            samples=8,
-            steps=8,
-            masks=40,
-            dense_images=6,
-            mosaics=6,
-            sanity_images=10,
-            chance_images=4,
-            label_patches=10,
-            label_epochs=20,
         ),
         "adversarial": AdversarialBudget(
             networks=("smallvgg",),

@@ -17,7 +17,7 @@ from practicals.publish import numerals, refusals
 from practicals.publish.ledger import Ledger, LedgerError
 
 THIN = numerals.THIN
-STEM = "2-saliency"
+STEM = "3-adversarial"
 WORDS = {"caption": "Error over λ", "alt": "A curve that falls"}
 
 
@@ -346,7 +346,7 @@ def test_claims_are_corrected_together_and_listed(ledger, rendering):
     tex = (rendering / f"report/generated/{STEM}-claims.tex").read_text()
     assert "Claim 1 is so" in tex and "p = 0.060" in tex
     macros = (rendering / f"report/generated/{STEM}.tex").read_text()
-    assert rf"\practicalsdefine{{claim}}{{{STEM}}}{{sure}}{{2.5}}" in macros
+    assert rf"\practicalsdefine{{claim}}{{{STEM}}}{{sure}}{{3.5}}" in macros
     assert content(rendering)["tables"]["claims"]["sha256"] == sha256(tex.encode()).hexdigest()
 
 

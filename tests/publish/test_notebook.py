@@ -12,7 +12,7 @@ import torch
 from practicals import profile, runtime
 from practicals.publish import ledger, notebook
 
-STEM = "2-saliency"
+STEM = "3-adversarial"
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def session(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", list(profile.PROFILES))
 def test_the_profile_is_the_arguments_and_every_process_follows(name):
     now = notebook.begin(STEM, name)
-    assert now.profile == profile.get(name) and now.budget == profile.get(name).saliency
+    assert now.profile == profile.get(name) and now.budget == profile.get(name).adversarial
     assert now.ledger.profile == now.profile and now.ledger.stem == STEM
     assert os.environ["PROFILE"] == name and profile.current() == now.profile
     assert now.real is (name != "sample")
@@ -57,8 +57,8 @@ def test_two_runs_draw_the_same_numbers():
 
 
 def test_unknown_names_are_refused_with_the_nearest():
-    with pytest.raises(ValueError, match=r"Did you mean '2-saliency'\?"):
-        notebook.begin("2-salience")
+    with pytest.raises(ValueError, match=r"Did you mean '3-adversarial'\?"):
+        notebook.begin("3-adversarial2")
     with pytest.raises(profile.UnknownProfile, match="Did you mean 'full'"):
         notebook.begin(STEM, "ful")
 
@@ -68,7 +68,7 @@ def test_settings_list_every_knob():
     html = now.settings().data
     assert "<th>seed</th><td>0</td>" in html and "<th>torch</th><td>2</td>" in html
     assert html.count("<tr>") == 5 + len(vars(now.budget))
-    assert f"<th>seed_samples</th><td>{', '.join(map(str, now.budget.seed_samples))}</td>" in html
+    assert f"<th>networks</th><td>{', '.join(map(str, now.budget.networks))}</td>" in html
 
 
 def test_closing_writes_the_ledger_and_counts(session):

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from skimage.filters import gaussian
 
@@ -17,6 +18,8 @@ from ..figures import PALETTE, TEXT_WIDTH
 from .localisation import Box
 from .methods import CONTROLS
 
+PRINTED = 8.2
+"""Size of letters in print, in points."""
 MARKERS = "os^Dv<>pXh*"
 Panel = tuple[str, np.ndarray]
 """A title, and a picture (H, W, 3) or a map (H, W)."""
@@ -56,17 +59,27 @@ def draw(ax: Axes, content: np.ndarray) -> None:
 
 
 def panels(rows: Sequence[Sequence[Panel]], width: float = 2.35) -> Figure:
-    """Draw rows of titled pictures and maps, ``width`` inches each: 225 pixels on a screen."""
+    """Draw rows of titled pictures and maps, ``width`` inches each: 225 pixels on a screen.
+
+    Titles are large enough to be read where the whole figure is as wide as the report's text.
+    """
     columns = max(map(len, rows))
-    lines = max(text.count("\n") + 1 for row in rows for text, _ in row)
-    size = (width * columns, (width + 0.17 * lines + 0.05) * len(rows))
-    fig, axes = plt.subplots(len(rows), columns, figsize=size, squeeze=False)
-    for line, row in zip(axes, rows, strict=True):
+    size = max(9.0, PRINTED * width * columns / TEXT_WIDTH)
+    room = int(72 * width / (0.56 * size))
+    wrapped = [[(textwrap.fill(text, room), content) for text, content in row] for row in rows]
+    heights = [
+        width + 1.35 * size / 72 * (1 + max(text.count("\n") for text, _ in row)) for row in wrapped
+    ]
+    close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
+    fig, axes = plt.subplots(
+        len(rows), columns, figsize=(width * columns, sum(heights)), squeeze=False, layout=close
+    )
+    for line, row in zip(axes, wrapped, strict=True):
         for ax in line:
             ax.set_axis_off()
         for ax, (title, content) in zip(line, row, strict=False):
             draw(ax, content)
-            ax.set_title(title, fontsize=9, pad=3)
+            ax.set_title(title, fontsize=size, pad=3)
     return fig
 
 
@@ -74,8 +87,7 @@ def row(title: str, picture: torch.Tensor, maps: Mapping[str, torch.Tensor]) -> 
     """Return panels: a picture, and each map under its title, alone and on the picture."""
     found: list[Panel] = [(title, pixels(picture))]
     for name, heat in maps.items():
-        text = textwrap.fill(name, 34)
-        found += [(text, heat.detach().cpu().numpy()), ("on the picture", overlay(picture, heat))]
+        found += [(name, heat.detach().cpu().numpy()), ("on the picture", overlay(picture, heat))]
     return found
 
 

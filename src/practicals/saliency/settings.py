@@ -37,6 +37,7 @@ class Settings:
     """Of the methods with a sum, where maps are scored."""
     mosaics: int = 16
     """Mosaics of four pictures."""
+    mosaic_side: int = 160
     stable: int = 24
     """Pictures whose maps are made twice, before and after invisible noise."""
     shuffles: int = 10
@@ -75,6 +76,7 @@ SAMPLE = replace(
     scenes=("smallvgg",),
     side=64,
     small_side=64,
+    mosaic_side=64,
     pictures=40,
     blurred=1.0,
     scored=8,

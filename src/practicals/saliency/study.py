@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn import functional as F
 
 from provenance import cache
 from provenance.cache import cached
@@ -26,6 +27,8 @@ from .settings import Settings
 Nets = Mapping[str, Backbone]
 TEST_SCENES = 2985
 """Pictures of the official test split, on which kept heads were judged."""
+POINTING = ("gradient", "SmoothGrad", "guided backprop", "Grad-CAM", "guided Grad-CAM", *CONTROLS)
+"""Methods that are asked about mosaics: those whose maps look most unlike each other."""
 WITHOUT_CHANCE = tuple(title for title in METHODS if title not in ("SmoothGrad", "RISE"))
 
 
@@ -130,7 +133,7 @@ def _predicted_and_true(
 
 
 def cases(
-    nets: Nets, x: torch.Tensor, y: torch.Tensor, largest: float, share: float = 0.1
+    nets: Nets, x: torch.Tensor, y: torch.Tensor, largest: float, share: float = 0.2
 ) -> pd.DataFrame:
     """Return how well the strongest ``share`` of the gradient map carries each right prediction.
 
@@ -276,11 +279,12 @@ def several_objects(
     """Return how much of each method's map lies in the cell that is asked for, on mosaics.
 
     One row per network, mosaic and method: the mean over the mosaic's four questions of the share
-    ``inside``, and of ``pointing``, whether the highest value lies there. RISE is left out for its
-    cost.
+    ``inside``, and of ``pointing``, whether the highest value lies there. Mosaics have the side
+    ``mosaic_side``.
     """
-    count, config = 4 * settings.mosaics, replace(settings.config, samples=8, steps=8)
-    return over_networks(_several_objects, nets, x[:count], y[:count], 8, config=config)
+    count, side = 4 * settings.mosaics, settings.mosaic_side
+    small = F.interpolate(x[:count], (side, side), mode="bilinear", antialias=True).clamp(0, 1)
+    return over_networks(_several_objects, nets, small, y[:count], 8, config=settings.config)
 
 
 @cached
@@ -288,8 +292,7 @@ def _several_objects(
     net: Backbone, x: torch.Tensor, y: torch.Tensor, first: int, config: Config
 ) -> pd.DataFrame:
     whole, classes, cells = mosaics(x, y)
-    titles = tuple(t for t in (*METHODS, *CONTROLS) if t != "RISE")
-    found = run_all(net, whole, classes, replace(config, seed=config.seed + first), titles)
+    found = run_all(net, whole, classes, replace(config, seed=config.seed + first), POINTING)
     rows = []
     for title, heat in found.items():
         share, points = inside(heat, cells), pointing(heat, cells)
