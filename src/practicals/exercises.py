@@ -18,7 +18,7 @@ from torch import nn
 
 Case = Sequence[Any] | Mapping[str, Any]
 SIZE = (7, 11)
-"""Height and width of small pictures: all their divisors differ, also behind a 3 × 3 window."""
+"""Height and width of small pictures; with 5 × 9 behind a 3 × 3 window no two share a divisor."""
 POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 FLOOR = 1e-3
 """Smallest scale that a tolerance is a share of: what should be zero is so but for rounding."""
