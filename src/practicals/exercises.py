@@ -7,7 +7,7 @@ axes, colours or classes may be swapped unnoticed. The caller's random state is 
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from inspect import Parameter, signature
 from typing import Any
@@ -18,7 +18,8 @@ from torch import nn
 
 Case = Sequence[Any] | Mapping[str, Any]
 SIZE = (7, 11)
-"""Height and width of small pictures: all their divisors differ, also behind a 3 × 3 window."""
+"""Height and width of small pictures; with 5 × 9 behind a 3 × 3 window no two share a divisor."""
+POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 FLOOR = 1e-3
 """Smallest scale that a tolerance is a share of: what should be zero is so but for rounding."""
 
@@ -119,24 +120,24 @@ def check(
 
 
 def _named(case: Case, *functions: Callable[..., Any]) -> dict[str, Any]:
-    """Return a case's arguments by name, as the first function calls them that has names."""
+    """Return a case's arguments by name, as the function calls them that has most names."""
     if isinstance(case, Mapping):
         return dict(case)
+    best: list[str] = []
     for function in functions:
-        try:
+        with suppress(TypeError, ValueError):  # a built-in function
             found = signature(function).parameters.values()
-        except (TypeError, ValueError):  # a built-in function
-            continue
-        names = [p.name for p in found if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        if len(names) >= len(case) and Parameter.VAR_POSITIONAL not in {p.kind for p in found}:
-            return dict(zip(names, case, strict=False))
-    return {f"argument {i}": value for i, value in enumerate(case, 1)}
+            names = [p.name for p in found if p.kind in POSITIONAL][: len(case)]
+            best = max(best, names, key=len)
+    best += [f"argument {i + 1}" for i in range(len(best), len(case))]
+    return dict(zip(best, case, strict=True))
 
 
 def _brief(value: Any) -> str:
     if isinstance(value, torch.Tensor | np.ndarray):
         return f"of shape {tuple(value.shape)}"
-    text = type(value).__name__ if isinstance(value, nn.Module) or callable(value) else repr(value)
+    plain = isinstance(value, int | float | str | list | tuple | dict | np.generic | None)
+    text = repr(value) if plain else type(value).__name__
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
@@ -190,6 +191,7 @@ def _facts(value: Any, name: str) -> dict[str, Any]:
         found[f"requires_grad of {name}"] = value.requires_grad
         found[f"the gradient of {name}"] = None if value.grad is None else numbers(value.grad)
     elif isinstance(value, Mapping):
+        found[f"the keys of {name}"] = list(value)
         for key, part in value.items():
             found |= _facts(part, f"{name}[{key!r}]" if name else str(key))
     elif isinstance(value, list | tuple):
@@ -258,6 +260,8 @@ def _tensors(result: Any) -> Iterator[torch.Tensor]:
     elif isinstance(result, list | tuple):
         for part in result:
             yield from _tensors(part)
+    elif isinstance(result, int | float | np.ndarray | np.generic):
+        yield torch.as_tensor(result)
 
 
 def _difference(found: Any, expected: Any, tolerance: float, part: str = "") -> str:
@@ -270,13 +274,13 @@ def _difference(found: Any, expected: Any, tolerance: float, part: str = "") -> 
             return f"returned {keys}{part}, expected a dict with the keys {list(expected)}"
         steps = ((found[k], v, f" under the key {k!r}{part}") for k, v in expected.items())
         return next(filter(None, (_difference(a, b, tolerance, p) for a, b, p in steps)), "")
-    if isinstance(expected, tuple):
+    if isinstance(expected, tuple) or _ragged(expected):
         if not isinstance(found, list | tuple) and not getattr(found, "ndim", 0):
             return f"returned a {type(found).__name__}{part}, expected {len(expected)} values"
         if len(found) != len(expected):
             return f"returned {len(found)} values{part}, expected {len(expected)}"
         pairs = enumerate(zip(found, expected, strict=True), 1)
-        steps = ((a, b, f" as value {i} of {len(expected)}{part}") for i, (a, b) in pairs)
+        steps = ((a, b, f" in value {i} of {len(expected)}{part}") for i, (a, b) in pairs)
         return next(filter(None, (_difference(a, b, tolerance, p) for a, b, p in steps)), "")
     try:
         return _distance(numbers(found), expected, tolerance, part)
@@ -284,13 +288,22 @@ def _difference(found: Any, expected: Any, tolerance: float, part: str = "") -> 
         return f"returned {error}{part}"
 
 
-def _whole(value: Any) -> bool:
-    """Return whether a result consists of whole numbers or truth values."""
+def _ragged(value: Any) -> bool:
+    """Return whether a list holds what makes no array, so that its parts are compared."""
+    try:
+        return isinstance(value, list) and numbers(value) is None
+    except TypeError:
+        return True
+
+
+def _kind(value: Any) -> str:
+    """Return ``f`` for floating numbers, ``b`` for truth values, ``i`` for other whole numbers."""
     if isinstance(value, list):
-        return all(map(_whole, value))
+        kinds = set(map(_kind, value))
+        return kinds.pop() if len(kinds) == 1 else "f"
     if isinstance(value, torch.Tensor):
-        return not value.is_floating_point()
-    return np.asarray(value).dtype.kind != "f"
+        return "f" if value.is_floating_point() else "b" if value.dtype == torch.bool else "i"
+    return np.asarray(value).dtype.kind.replace("u", "i")
 
 
 def _distance(found: np.ndarray, expected: Any, tolerance: float, part: str) -> str:
@@ -307,9 +320,16 @@ def _distance(found: np.ndarray, expected: Any, tolerance: float, part: str) -> 
         gaps = np.where(same, 0.0, np.abs(found - known))
     gaps[np.isnan(gaps)] = np.inf
     scale = float(np.abs(known[np.isfinite(known)]).max(initial=FLOOR))
-    if gaps.max() <= (0 if _whole(expected) else tolerance * scale):
+    if gaps.max() <= (tolerance * scale if _kind(expected) == "f" else 0):
         return ""
     worst = np.unravel_index(int(gaps.argmax()), gaps.shape)
-    there = f" at {tuple(map(int, worst))}" if worst else ""
-    values = f"{found[worst]:.6g} instead of {known[worst]:.6g}"
-    return f"differs{part} by up to {gaps.max():.3g}{there}: {values}"
+    kind, pair = _kind(expected), (float(found[worst]), float(known[worst]))
+    truth = kind == "b" and set(pair) <= {0, 1}
+    told = [str(bool(v)) if truth else f"{v:.15g}" if kind == "i" else f"{v:.6g}" for v in pair]
+    values = " instead of ".join(told)
+    if not worst:
+        return f"is {values}{part}"
+    there = tuple(map(int, worst))
+    if truth or np.isinf(gaps.max()):
+        return f"has {values} at {there}{part}"
+    return f"differs by up to {gaps.max():.3g} at {there}{part}: {values}"
