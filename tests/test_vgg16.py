@@ -58,9 +58,8 @@ def at_hand(monkeypatch):
     monkeypatch.setattr(backbones, "_state", found)
     available = fetch.available
     monkeypatch.setattr(fetch, "available", lambda name: name == FILE or available(name))
-    monkeypatch.setenv(
-        "PROVENANCE_JOBS", "1"
-    )  # other processes would know nothing of the narrow one
+    # Other processes would know nothing of the narrow network.
+    monkeypatch.setenv("PROVENANCE_JOBS", "1")
     yield
     plt.close("all")
 
@@ -110,6 +109,7 @@ class Notebook:
         }
 
     def run(self, *texts):
+        """Run the cells that hold these texts, and return the names they leave."""
         for text in texts:
             (cell,) = (source for source in self.cells if text in source)
             exec(cell, self.names)

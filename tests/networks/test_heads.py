@@ -1,5 +1,6 @@
 """The kept heads for scenes: what they are made of, and what is refused."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -36,7 +37,9 @@ def test_a_classifier_is_the_linear_head_on_the_average_of_the_last_maps(kept):
 
 def test_what_is_absent_or_of_another_network_is_named(kept):
     _, head = kept
-    with pytest.raises(heads.MissingHead, match="scenes-squeezenet1_0.pt is not in .*make models"):
+    with pytest.raises(
+        heads.MissingHead, match=r"scenes-squeezenet1_0\.pt is not in .*make models"
+    ):
         heads.load("squeezenet1_0")
     heads.keep("squeezenet1_0", head | {"weight": torch.randn(15, 100)})
     with pytest.raises(heads.MissingHead, match=r"\(15, 100\), not 512 wide"):
@@ -64,7 +67,7 @@ def test_a_kept_head_reads_scenes_as_well_as_its_file_says(name, needs):
     from practicals.data import images, pictures
 
     _, test = pictures.scene15()
-    test = test.subset(torch.randperm(2985, generator=torch.Generator().manual_seed(1))[:30].numpy())
+    test = test.subset(np.random.default_rng(1).permutation(2985)[:30])
     x = torch.stack([images.to_tensor(images.squash(images.read(p), 224)) for p in test.images])
     net = heads.load(name)
     with torch.no_grad():
