@@ -201,7 +201,7 @@ def course_pictures() -> ImageSet | None:
             "again or remove it"
         ) from None
     fits = x.ndim == 4 and x.shape[3] == 3 and y.shape == x.shape[:1] and y.dtype.kind in "iu"
-    if x.dtype != np.uint8 or not fits or not (len(y) and 0 <= y.min() and y.max() < 1000):
+    if x.dtype != np.uint8 or not fits or not (len(y) and y.min() >= 0 and y.max() < 1000):
         raise PicturesError(
             f"{path}: expected X uint8 (n, H, W, 3) and y classes 0 to 999 (n,), "
             f"got {x.dtype} {x.shape} and {y.dtype} {y.shape}"
