@@ -218,7 +218,8 @@ def _orphans(here: Project, ledgers: dict[str, dict[str, Any]]) -> Problems:
     known = {name for facts in ledgers.values() for name in facts["manifest"]}
     generated = f"{here.report}/generated"
     known |= {f"{generated}/{stem}.json" for stem in ledgers} | {f"{generated}/report.json"}
-    known |= {p.relative_to(here.root).as_posix() for made in here.made for p in here.root.glob(made)}
+    made = (path for pattern in here.made for path in here.root.glob(pattern))
+    known |= {path.relative_to(here.root).as_posix() for path in made}
     for folder in ("figures", generated, here.models):
         for path in sorted((here.root / folder).rglob("*")):
             name = path.relative_to(here.root).as_posix()

@@ -200,8 +200,17 @@ def test_networks_for_the_atlas(net, monkeypatch):
     torch.manual_seed(0)
     whole = backbones.NETWORKS["smallvgg"].make().state_dict()
     part = {k: v for k, v in whole.items() if k.startswith(("features.0", "features.2"))}
-    monkeypatch.setattr(backbones, "load", lambda name: backbones.from_state("smallvgg", part))
-    found = atlas.ready({"a": net}, ["a", "b"])
+    asked = []
+
+    def load(*names):
+        asked.append(names)
+        return backbones.from_state("smallvgg", part)
+
+    monkeypatch.setattr(backbones, "load", load)
+    found = atlas.ready({"a": net}, ["a", "b", "vgg16"])
+    # Chapter 4 publishes numbers of VGG16's first three blocks, until it is written anew.
+    first_blocks = ("vgg16-397923af.pth", "vgg16-oxford-blocks123.pth")
+    assert asked == [("b", ()), ("vgg16", first_blocks)]
     assert found["a"] is net and found["b"].covered[-1] == "pool1"
     x = torch.rand(3, 3, 16, 16)
     one = atlas.atlas(found, {"b": ("relu1_2",)}, 2, TINY, x, 0)["b", "relu1_2"]

@@ -464,7 +464,8 @@ def test_class_list_agrees_with_torchvision():
 
 IN_A_MIRROR = (
     *("15-Scene", "BSDS500", "MNIST", "imagenet-samples", "compressed_SqueezeNet.net"),
-    *("mobilenet_v2-coral.pth", "vgg16-oxford-blocks123.pth", "googlenet-bvlc.pth"),
+    *("mobilenet_v2-coral.pth", "vgg16-oxford-blocks123.pth", "vgg16-oxford-trunk.pth"),
+    *("googlenet-bvlc.pth", "inception_v3-trunk.pth"),
 )
 
 

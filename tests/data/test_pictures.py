@@ -1,5 +1,7 @@
 """Labelled sets: folders as users have them, the sample patches, the official split."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -164,7 +166,29 @@ def test_a_course_file_of_another_form_is_refused(course, changed):
         pictures.course_pictures()
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:1000], lambda b: b"", lambda b: b[:400] + b[500:]])
+def entry(at, value):
+    """Change one byte of the first entry of a zip's list of contents."""
+    return lambda b: (i := b.index(b"PK\x01\x02") + at) and b[:i] + bytes([value]) + b[i + 1 :]
+
+
+def as_array(_):
+    """Return a file of one array in the place of several."""
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda b: b[:1000],
+        lambda b: b"",
+        lambda b: b[:400] + b[500:],
+        entry(6, 237),  # wants a version that is still to come
+        entry(8, 1),  # says that it is encrypted
+        as_array,
+    ],
+)
 def test_a_damaged_course_file_is_refused(course, tmp_path, damage):
     course()
     path = tmp_path / pictures.COURSE

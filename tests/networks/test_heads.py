@@ -1,5 +1,8 @@
 """The kept heads for scenes: what they are made of, and what is refused."""
 
+import os
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -7,6 +10,16 @@ from torch import nn
 from practicals.networks import backbones, heads, zoo
 
 CLASSES = [f"scene {i}" for i in range(15)]
+
+
+class Planted:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, trace):
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.trace),)
 
 
 @pytest.fixture
@@ -29,6 +42,10 @@ def test_a_classifier_is_the_linear_head_on_the_average_of_the_last_maps(kept):
         last = net.features(x, ["fire9"])["fire9"]
         expected = last.mean((2, 3)) @ head["weight"].T + head["bias"]
         torch.testing.assert_close(found(x), expected, rtol=1e-4, atol=1e-4)
+    # What chapters ask of a network holds: the last maps, the ends of its stages, its layers.
+    assert zoo.NETWORKS["squeezenet1_0"].grad_cam == "fire9" and found.stages[-1] == "fire9"
+    maps = found.features(x, ["fire9", "scenes"])
+    torch.testing.assert_close(maps["fire9"], last)
     assert found.layers[-3:] == ("fire9", "average", "scenes") and found.covered == found.layers
     assert not found.training and not any(p.requires_grad for p in found.parameters())
     assert heads.facts("squeezenet1_0")["classes"] == CLASSES
@@ -36,16 +53,38 @@ def test_a_classifier_is_the_linear_head_on_the_average_of_the_last_maps(kept):
 
 def test_what_is_absent_or_of_another_network_is_named(kept):
     _, head = kept
-    with pytest.raises(heads.MissingHead, match="scenes-squeezenet1_0.pt is not in .*make models"):
+    with pytest.raises(
+        heads.MissingHead, match=r"scenes-squeezenet1_0\.pt is not in .*make models"
+    ):
         heads.load("squeezenet1_0")
     heads.keep("squeezenet1_0", head | {"weight": torch.randn(15, 100)})
-    with pytest.raises(heads.MissingHead, match=r"\(15, 100\), not 512 wide"):
+    with pytest.raises(heads.MissingHead, match=r"holds \(15, 100\) and .* take \(15, 512\)"):
+        heads.load("squeezenet1_0")
+    heads.keep("squeezenet1_0", head | {"bias": torch.randn(14)})
+    with pytest.raises(heads.MissingHead, match=r"and \(14,\), but 15 classes"):
         heads.load("squeezenet1_0")
     heads.keep("squeezenet1_0", {"state": torch.zeros(3)})
     with pytest.raises(heads.MissingHead, match="holds no head"):
         heads.load("squeezenet1_0")
     with pytest.raises(zoo.UnknownName, match="Did you mean 'vgg16'"):
         heads.load("vgg61")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"text"])
+def test_a_damaged_head_is_named(kept, damage):
+    heads.keep("squeezenet1_0", kept[1])
+    path = heads.path_of("squeezenet1_0")
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(heads.MissingHead, match=r"is damaged .*make models"):
+        heads.load("squeezenet1_0")
+
+
+def test_a_head_that_would_run_code_is_refused(kept, tmp_path):
+    trace = tmp_path / "trace"
+    heads.keep("squeezenet1_0", kept[1] | {"classes": Planted(trace)})
+    with pytest.raises(heads.MissingHead, match="is damaged"):
+        heads.load("squeezenet1_0")
+    assert not trace.exists()
 
 
 @pytest.mark.parametrize("name", heads.KEPT)
@@ -64,7 +103,7 @@ def test_a_kept_head_reads_scenes_as_well_as_its_file_says(name, needs):
     from practicals.data import images, pictures
 
     _, test = pictures.scene15()
-    test = test.subset(torch.randperm(2985, generator=torch.Generator().manual_seed(1))[:30].numpy())
+    test = test.subset(np.random.default_rng(1).permutation(2985)[:30])
     x = torch.stack([images.to_tensor(images.squash(images.read(p), 224)) for p in test.images])
     net = heads.load(name)
     with torch.no_grad():

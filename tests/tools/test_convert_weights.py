@@ -199,19 +199,14 @@ class Folder(SimpleHTTPRequestHandler):
 
 
 @pytest.fixture
-def published(tmp_path, monkeypatch, needs):
-    """Write the mirror's weights as their authors store them, serve them; a bare data folder."""
+def served(tmp_path, monkeypatch):
+    """Serve layer files, by name, in the place of their repository; a bare data folder."""
     folder = tmp_path / "served"
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Folder, directory=str(folder)))
     server.requests, server.most, server.folder = [], 10**6, folder
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
-    def publish(name):
-        needs(name)
-        kept = torch.load(fetch.locate(name), map_location="cpu", weights_only=True)
-        raw = as_published(name, unfolded(kept) if name in (VGG, TRUNK) else kept)
-        if name == TRUNK:  # the mirror has it in half precision: the digests are of more digits
-            accept_any_layer(monkeypatch, kept)
+    def serve(name, raw):
         for file, content in raw.items():
             (folder / file).parent.mkdir(parents=True, exist_ok=True)
             (folder / file).write_bytes(content)
@@ -220,11 +215,27 @@ def published(tmp_path, monkeypatch, needs):
         monkeypatch.setenv("PRACTICALS_DATA", str(tmp_path / "data"))
         monkeypatch.delenv("DATA_MIRROR", raising=False)
         monkeypatch.delenv("PRACTICALS_OFFLINE", raising=False)
-        return kept
 
-    yield publish, server
+    yield serve, server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def published(served, monkeypatch, needs):
+    """Write the mirror's weights as their authors store them, and serve them."""
+    serve, server = served
+
+    def publish(name):
+        needs(name)
+        kept = torch.load(fetch.locate(name), map_location="cpu", weights_only=True)
+        raw = as_published(name, unfolded(kept) if name in (VGG, TRUNK) else kept)
+        if name == TRUNK:  # the mirror has it in half precision: the digests are of more digits
+            accept_any_layer(monkeypatch, kept)
+        serve(name, raw)
+        return kept
+
+    return publish, server
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -259,6 +270,45 @@ def test_an_interrupted_fetch_goes_on_and_an_altered_part_starts_again(published
     assert not [p for p in (tmp_path / "data").rglob("*") if p.is_file()]
     altered.write_bytes(good)
     assert command.main(["fetch", VGG]) == 0 and fetch.available(VGG)
+
+
+def test_a_missing_and_an_altered_piece_of_the_trunk_are_named(
+    served, tmp_path, monkeypatch, capsys
+):
+    """The 24 pieces with random content, whose hashes are made the published ones."""
+    serve, server = served
+    raw = random_files(TRUNK)
+    with monkeypatch.context() as patch:  # the layers before they are judged and halved
+        bare = replace(layers.SOURCES[TRUNK], finish=lambda state: state)
+        patch.setitem(layers.SOURCES, TRUNK, bare)
+        exact = layers.convert(TRUNK, raw)
+    accept_any_layer(monkeypatch, exact)
+    expected = layers.convert(TRUNK, raw)
+    monkeypatch.setattr(fetch, "state_problem", lambda asset, found: None)  # it is a stand-in
+    serve(TRUNK, raw)
+    kept = lambda: [p for p in (tmp_path / "data").rglob("*") if p.is_file()]  # noqa: E731
+
+    absent = server.folder / "group9-shard2of3"
+    absent.unlink()
+    assert command.main(["fetch", TRUNK]) == 1
+    assert f"{absent.name}: it answers 404" in capsys.readouterr().err
+    assert not [p for p in kept() if p.suffix == ".pth"]
+    absent.write_bytes(raw[absent.name])
+
+    altered = server.folder / "group11-shard3of3"
+    good = bytearray(raw[altered.name])
+    good[-1] ^= 1  # the last bias of conv5_1
+    altered.write_bytes(good)
+    assert command.main(["fetch", TRUNK]) == 1
+    assert "features.24.bias has sha256" in capsys.readouterr().err and not kept()
+    altered.write_bytes(raw[altered.name])
+
+    assert command.main(["fetch", TRUNK]) == 0
+    (path,) = kept()
+    found = torch.load(path, map_location="cpu", weights_only=True)
+    assert found.keys() == expected.keys() and all(v.dtype == torch.half for v in found.values())
+    for key, value in found.items():
+        assert torch.equal(value, expected[key]), key
 
 
 def test_a_part_of_another_size_is_refused(published, capsys):

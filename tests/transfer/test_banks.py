@@ -72,8 +72,11 @@ def test_shifted_sums_are_local_response_normalisation():
 def test_ready_keeps_only_layers_with_weights(monkeypatch):
     leading = {"features.0.weight": torch.randn(64, 3, 3, 3), "features.0.bias": torch.randn(64)}
     part = backbones.from_state("vgg16", leading)
-    monkeypatch.setattr(backbones, "load", lambda name, files=(): part)
+    asked = []
+    monkeypatch.setattr(backbones, "load", lambda *names: asked.append(names) or part)
     net = banks.ready("vgg16", torch.float32)
+    # Chapter 1 publishes numbers of the first three blocks, and no others until it is written anew.
+    assert asked == [("vgg16", ("vgg16-397923af.pth", "vgg16-oxford-blocks123.pth"))]
     assert net.layers == part.covered and not banks.is_whole(net)
     x = torch.rand(1, 3, 32, 32)
     assert torch.equal(

@@ -35,8 +35,8 @@ VGG_SHA256 = {
     17: ("30b22f47a7a6f1ac", "c33c2dcc6290bb0f"),
     19: ("132fc2c8cae6306c", "c36252293630a716"),
     21: ("300ab4ad4bb9385b", "59a2abf76b13ac13"),
-    24: ("d4f6aa1ba73f44e0", "16bb5bca01eefdf7"),
-    26: ("657b49dc03073c86", "312ab22d6dece721"),
+    24: ("d4f6aa1ba73f44e0", "312ab22d6dece721"),
+    26: ("657b49dc03073c86", "16bb5bca01eefdf7"),
     28: ("7518c45f768317b9", "384c7a4f72e853a0"),
 }
 """First digits of the SHA-256 of each later layer's kernel and bias, float32, in torch's order."""

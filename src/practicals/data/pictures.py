@@ -178,6 +178,13 @@ COURSE = "imagenet_val_25.npz"
 """The course's own 25 pictures, for who has them: ``X`` uint8 (25, 224, 224, 3), ``y`` (25,)."""
 
 
+DAMAGED = (
+    *(OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile),
+    *(RuntimeError, TypeError),  # a zip that claims to be encrypted or of the future; no zip
+)
+"""What reading an altered file of arrays raises."""
+
+
 class PicturesError(ValueError):
     """Raised for a file of pictures that is damaged or of another form."""
 
@@ -195,13 +202,13 @@ def course_pictures() -> ImageSet | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             x, y = file["X"], file["y"]
-    except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise PicturesError(
             f"{path} is not readable ({error}): expected X, y as in the course's {COURSE}; copy it "
             "again or remove it"
         ) from None
     fits = x.ndim == 4 and x.shape[3] == 3 and y.shape == x.shape[:1] and y.dtype.kind in "iu"
-    if x.dtype != np.uint8 or not fits or not (len(y) and 0 <= y.min() and y.max() < 1000):
+    if x.dtype != np.uint8 or not fits or not (len(y) and y.min() >= 0 and y.max() < 1000):
         raise PicturesError(
             f"{path}: expected X uint8 (n, H, W, 3) and y classes 0 to 999 (n,), "
             f"got {x.dtype} {x.shape} and {y.dtype} {y.shape}"

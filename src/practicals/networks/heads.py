@@ -43,6 +43,9 @@ def facts(name: str) -> dict[str, Any]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise MissingHead(f"{path.name} is not in data/models: `make models` trains it") from None
+    except Exception as error:  # torch has half a dozen for a file that is cut or altered
+        reason = str(error).partition("\n")[0]
+        raise MissingHead(f"{path.name} is damaged ({reason}): `make models` trains it") from None
     if not isinstance(found, dict) or not {"weight", "bias", "classes"} <= set(found):
         raise MissingHead(f"{path.name} holds no head for scenes: `make models` trains it again")
     return found
@@ -74,10 +77,15 @@ def load(name: str) -> Backbone:
     kept, net = facts(name), trunk(name)
     with torch.no_grad():
         channels = net(torch.zeros(1, 3, SIDE // 2, SIDE // 2)).shape[1]
-    if kept["weight"].shape != (len(kept["classes"]), channels):
-        shape = tuple(kept["weight"].shape)
-        raise MissingHead(f"scenes-{name}.pt is {shape}, not {channels} wide: `make models`")
-    head = nn.Linear(channels, len(kept["classes"]))
+    classes = len(kept["classes"])
+    wanted, shapes = [(classes, channels), (classes,)], [kept["weight"].shape, kept["bias"].shape]
+    if shapes != wanted:
+        found = " and ".join(str(tuple(shape)) for shape in shapes)
+        raise MissingHead(
+            f"scenes-{name}.pt holds {found}, but {classes} classes of this network take "
+            f"{wanted[0]} and {wanted[1]}: `make models` trains it again"
+        )
+    head = nn.Linear(channels, classes)
     head.load_state_dict({"weight": kept["weight"], "bias": kept["bias"]})
     steps = OrderedDict([*net.steps.named_children(), ("scenes", head)])
     whole = Backbone(name, steps)
