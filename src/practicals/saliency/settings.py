@@ -29,7 +29,7 @@ class Settings:
     blurred: float = 0.05
     """Largest part of its probability that a picture may keep as a whole when blurred, where the
     pixels that a map marks shall be what brings the class back."""
-    scored: int = 100
+    scored: int = 60
     """Pictures whose maps are scored by insertion and deletion."""
     points: int = 8
     """Fractions of the pixels on a curve."""
@@ -44,7 +44,7 @@ class Settings:
     """Random orders of the last layer's weights, each with four pictures of its own."""
     scene_pictures: int = 30
     """Test scenes whose maps are compared over the networks."""
-    known: tuple[str, ...] = ("squeezenet1_0",) * 6 + ("mobilenet_v2",) * 6
+    known: tuple[str, ...] = ("squeezenet1_0",) * 5 + ("mobilenet_v2",) * 5
     """Whose tail each pair of known-answer networks trains."""
     known_side: int = 160
     known_epochs: int = 6
