@@ -4,6 +4,7 @@ Another way to the right result must. Both are texts to be replaced in the noteb
 """
 
 import re
+from copy import deepcopy
 from types import SimpleNamespace
 
 import nbformat
@@ -13,10 +14,12 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from practicals import exercises as harness
 from practicals import paths, stats
 from practicals.classvis import ascent, study
 from practicals.gan import recipes, scores, training
 from practicals.networks import backbones
+from practicals.saliency import faithfulness, maps, rise
 from practicals.transfer import classifiers
 
 BLOCK = re.compile(r"( *)### BEGIN SOLUTION\n(.*?) *### END SOLUTION\n", re.S)
@@ -29,6 +32,13 @@ PAIR = training.Gan(recipes.changed(SMALL, {"condition": "both"}), seed=0)
 ALWAYS = {"torch": torch, "np": np, "nn": nn, "F": F}
 GIVEN = {
     "1-transfer-learning": {"stats": stats, "backbones": backbones, "classifiers": classifiers},
+    "2-saliency": {
+        "exercises": harness,
+        "deepcopy": deepcopy,
+        "rise": rise,
+        "maps": maps,
+        "faithfulness": faithfulness,
+    },
     "3-adversarial": {},
     "4-class-visualization": {"ascent": ascent, "study": study},
     "5-domain-adaptation": {},
@@ -134,6 +144,118 @@ RIGHT["1-transfer-learning"] = {
         ("comb(b + c, k)", "comb(b + c, b + c - k)"),
         ("tail = 0", "return stats.scipy_stats.binomtest(b, b + c).pvalue if b + c else 1"),
         ("return min(", "return torch.tensor(2 * tail / 2 ** (b + c)).clamp(max=1) if b else min("),
+    ],
+}
+WRONG["2-saliency"] = {
+    "gradient-by-hand": [
+        (".abs().amax(0)", ".amax(0).abs()"),
+        (".abs().amax(0)", ".abs().mean(0)"),
+        (".amax(0)", ".amax(0).flip(1)"),
+        ("net(pixels)[0", "net(pixels).softmax(1)[0"),
+        ("[0, label]", "[0, 1]"),
+        ("picture.clone().requires_grad_()", "picture.requires_grad_()"),
+    ],
+    "smoothgrad-by-hand": [
+        ("sigma * width", "sigma"),
+        ("total / copies", "total"),
+        ("total += pixels.grad", "total += pixels.grad.abs()"),
+        ("(total / copies)[0].abs().amax(0)", "(total / copies)[0].abs().sum(0)"),
+        ("sigma * width", "0.15 * width"),
+        ("range(copies)", "range(3)"),
+        ("torch.randn_like(picture)", "torch.rand_like(picture)"),
+    ],
+    "integrated-by-hand": [
+        ("picture * total", "total"),
+        ("/ steps)[0]", ")[0]"),
+        (".sum(0)", ".abs().sum(0)"),
+        ("(j + 0.5) / steps", "j / steps"),
+        ("range(steps)", "range(5)"),
+        ("(picture * total / steps)", "(picture.mul_(total) / steps)"),
+    ],
+    "grad-cam-by-hand": [
+        (".relu()", ""),
+        (".mean((2, 3)", ".sum((2, 3)"),
+        ("(weights * layer)", "(layer.grad * layer)"),
+        ('mode="bilinear")[0, 0]', 'mode="nearest")[0, 0]'),
+        ("[0, label]", "[0].max()"),
+        (".sum(1, keepdim=True).relu()", ".relu().sum(1, keepdim=True)"),
+    ],
+    "shuffle-by-hand": [
+        ("deepcopy(net)", "net"),
+        ("torch.randperm(last.weight.numel())", "torch.arange(last.weight.numel())"),
+        ("[-1]\n", "[0]\n"),
+        (
+            "last.weight.data.flatten()[order].view(last.weight.shape)",
+            "torch.randn_like(last.weight)",
+        ),
+        (
+            "flatten()[order].view(last.weight.shape)",
+            "flatten()[order].view(last.weight.shape) * 2",
+        ),
+        ("return other", "return net"),
+    ],
+    "rise-by-hand": [
+        (".softmax(1)", ""),
+        ("mask * picture + (1 - mask) * grey", "mask * picture"),
+        ("(0.5 * len(masks))", "len(masks)"),
+        ("(0.5 * len(masks))", "(0.5 * 5)"),
+        ("* mask[0]", "* (1 - mask[0])"),
+        ("mask * picture + (1 - mask) * grey", "picture.mul_(mask) + (1 - mask) * grey"),
+    ],
+    "insertion-by-hand": [
+        ("descending=True", "descending=False"),
+        ("picture, blank)", "blank, picture)"),
+        ("(j + 0.5)", "j"),
+        (".softmax(1)", ""),
+        ("heat.flatten()", "heat.abs().flatten()"),
+        ("range(k)", "range(3)"),
+    ],
+}
+RIGHT["2-saliency"] = {
+    "gradient-by-hand": [
+        (".abs().amax(0)", ".abs().max(dim=0).values.numpy()"),
+        (
+            "net(pixels)[0, label].backward()",
+            "(2 * net(pixels)).sum(0)[label].backward()",
+            "pixels.grad[0]",
+            "(pixels.grad[0] / 2)",
+        ),
+    ],
+    "smoothgrad-by-hand": [
+        ("total += pixels.grad", "total += pixels.grad / copies", "(total / copies)", "total"),
+        ("torch.randn_like(picture)", "torch.randn(picture.shape, dtype=torch.float64).float()"),
+    ],
+    "integrated-by-hand": [
+        ("range(steps)", "reversed(range(steps))"),
+        (
+            "(picture * total / steps)[0].sum(0)",
+            "(picture.double() * total.double()).mean((0, 1)).numpy() * 3 / steps",
+        ),
+    ],
+    "grad-cam-by-hand": [
+        (".mean((2, 3), keepdim=True)", ".flatten(2).mean(2)[:, :, None, None]"),
+        (
+            ".sum(1, keepdim=True).relu().detach()",
+            ".sum(1, keepdim=True).detach().clamp(min=0).double()",
+        ),
+    ],
+    "shuffle-by-hand": [
+        (
+            "torch.randperm(last.weight.numel())",
+            "torch.from_numpy(np.random.permutation(last.weight.numel()))",
+        ),
+        (
+            "last.weight.data = last.weight.data.flatten()[order].view(last.weight.shape)",
+            "last.weight.data.copy_(last.weight.data.flatten()[order].view(last.weight.shape))",
+        ),
+    ],
+    "rise-by-hand": [
+        ("mask * picture + (1 - mask) * grey", "grey + mask * (picture - grey)"),
+        ("for mask in masks:", "for mask in masks.flip(0):"),
+    ],
+    "insertion-by-hand": [
+        ("return found", "return np.array(found)"),
+        ("heat.flatten().argsort(descending=True)", "(-heat).flatten().argsort()"),
     ],
 }
 WRONG["3-adversarial"] = {
