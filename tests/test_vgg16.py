@@ -20,7 +20,9 @@ from practicals import profile, stats
 from practicals.data import fetch, images, pictures
 from practicals.networks import backbones
 from practicals.networks.zoo import NETWORKS
+from practicals.saliency import localisation, maps, plots, settings, study
 from provenance import cache, project
+from provenance.format import mean_std
 
 FILE = NETWORKS["vgg16"].weights[0]
 SIDE = 32
@@ -103,7 +105,9 @@ class Notebook:
             **{"np": np, "torch": torch, "nn": nn, "F": F, "stats": stats, "cache": cache},
             **{name: getattr(stats, name) for name in ("paired", "rate")},
             "now": SimpleNamespace(real=True, seed=0),
-            "budget": replace(profile.budget(stem, profile.get("sample")), **budget),
+            "budget": replace(profile.budget(stem, profile.get("sample")), **budget)
+            if stem in profile.BUDGET_OF
+            else None,
             "ledger": self.ledger,
             "notebook": SimpleNamespace(show_source=lambda *_: None),
         }
@@ -183,6 +187,35 @@ def test_notebook_1_reads_every_stage_of_the_whole_network(samples, monkeypatch)
     assert [row[1] for row in rows if row and row[0] == "VGG16"] == ["relu6", "relu7", "fc8"]
 
 
+def test_notebook_2_maps_the_whole_network(samples):
+    now = replace(
+        settings.LAB, networks=("vgg16",), side=SIDE, small_side=SIDE, mosaic_side=SIDE,
+        pictures=8, mosaics=2, stable=2, config=settings.Config(2, 2, 4),
+    )  # fmt: skip
+    book, nets = Notebook("2-saliency"), study.load(now)
+    assert list(nets) == ["vgg16"] and nets["vgg16"].layers[-1] == "fc8"
+    x, y = study.pixels_of(study.draw(True, now.pictures), SIDE)
+    book.names |= {"now": now, "nets": nets, "net": nets["vgg16"], "x": x, "y": (y + 1) % 1000}
+    book.names |= {"chosen": samples, "study": study, "maps": maps, "localisation": localisation}
+    book.names |= {"plots": plots, "book": book.ledger, "mean_std": mean_std}
+    found = book.run(
+        "def gradient_map(",
+        "wrong = study.predicted_and_true(",
+        "named = study.named(",
+        "def grad_cam_map(",
+        "mosaic, asked, cells",
+        "several = study.several_objects(",
+    )
+    assert len(found["wrong"]) == len(x), "every label was moved on by one"
+    steady = found["steady"].groupby("method")["correlation"].mean()
+    assert steady.between(-1, 1).all() and set(found["several"]["network"]) == {"VGG16"}
+    own = found["lower"](found["mosaic"][:1])
+    assert (
+        own.shape[1:]
+        == found["net"].features(found["mosaic"][:1], ["relu5_3"])["relu5_3"].shape[1:]
+    )
+
+
 def test_notebook_3_attacks_the_whole_network(samples):
     book = Notebook(
         "3-adversarial",
@@ -194,7 +227,7 @@ def test_notebook_3_attacks_the_whole_network(samples):
         "data = sets.drawn(",
         '"of these from a later view"',
         "def fooling_image(",
-        "ours, steps_ = fooling_image(",
+        "def package_fooling(",
         "ascent = attacks.fooling(",
         "def fgsm(",
         "plans = {",

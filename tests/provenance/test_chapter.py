@@ -292,7 +292,8 @@ def test_an_animation_is_displayed(book, monkeypatch):
     [
         (lambda book: book.table("Noise", FRAME, "c"), "'Noise': expected a-z"),
         (lambda book: book.table("claims", FRAME, "c"), "not 'claims'"),
-        (lambda book: book.value("a--b", 1), "hyphens"),
+        (lambda book: book.value("a--b", 1), "a--b': expected a-z"),
+        (lambda book: book.value("a_", 1), "expected a-z"),
         (lambda book: book.table("noise", FRAME, " "), "caption"),
         (lambda book: book.table("noise", FRAME.iloc[:0], "c"), "no rows"),
         (lambda book: book.table("noise", pd.DataFrame({"x": [1, 2]}, index=["a", "a"]), "c"),
