@@ -23,7 +23,7 @@ DPI = 240
 RASTER_DPI, QUALITY = 160, 70
 """Of JPEG, in which figures of photographs and maps are kept, so that a notebook stays below its
 limit; lines stay PNG."""
-SCREEN_DPI, SHOWN_DPI, SHOWN_QUALITY = 96, 160, 82
+SCREEN_DPI, SHOWN_DPI, SHOWN_QUALITY = 96, 144, 80
 # Okabe and Ito's palette, told apart by colour-blind readers; the strongest contrasts first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 
@@ -109,7 +109,8 @@ def shown(fig: Figure, caption: str, alt: str) -> Shown:
     photo = any(
         np.ndim(np.asarray(image.get_array())) == 3 for ax in fig.axes for image in ax.images
     )
-    dpi, buffer, out = SHOWN_DPI if photo else DPI, io.BytesIO(), io.BytesIO()
+    has_pictures = any(ax.images for ax in fig.axes)
+    dpi, buffer, out = SHOWN_DPI if has_pictures else DPI, io.BytesIO(), io.BytesIO()
     fig.savefig(buffer, format="png", dpi=dpi)
     plt.close(fig)
     picture = Image.open(buffer).convert("RGB")

@@ -30,8 +30,8 @@ from .project import ProvenanceError
 NAME = re.compile(r"(?!claims$)[a-z0-9]+([-_][a-z0-9]+)*")
 CLAIMS = r"rp{0.44\linewidth}p{0.34\linewidth}l"
 VERSIONS = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas")
-DPI, PHOTO_DPI, QUALITY, FRAME_MS = 240, 192, 80, 100
-"""Lines at twice a screen's resolution; photographs and maps, as JPEG, at 1.6 times."""
+DPI, PHOTO_DPI, QUALITY, FRAME_MS = 240, 150, 80, 100
+"""Lines at twice a screen's resolution; photographs and maps, as JPEG, at 1.25 times."""
 STAGING = "PROVENANCE_STAGING"
 """The variable by which ``render`` tells its kernel where a run writes; nobody else sets it."""
 _open: dict[str, "Chapter"] = {}

@@ -38,6 +38,7 @@ def overlay(picture: torch.Tensor, heat: torch.Tensor) -> np.ndarray:
     hide where they are dense; yellow marks the strongest.
     """
     values = gaussian(heat.detach().abs().cpu().float().numpy(), 0.02 * min(heat.shape))
+    values -= values.min()  # what all pixels have says nothing of any
     values = values / max(float(np.quantile(values, 0.995)), 1e-12)
     strength = values.clip(0, 1)[..., None]
     colours = plt.get_cmap("inferno")(strength[..., 0])[..., :3]
@@ -46,7 +47,7 @@ def overlay(picture: torch.Tensor, heat: torch.Tensor) -> np.ndarray:
 
 
 def draw(ax: Axes, content: np.ndarray) -> None:
-    """Draw a picture, or a map: one-sided in greys, two-sided in blue and red.
+    """Draw a picture, or a map: one-sided in greys from its lowest value, two-sided in blue, red.
 
     The top percent of a map saturates.
     """
@@ -54,8 +55,8 @@ def draw(ax: Axes, content: np.ndarray) -> None:
         ax.imshow(content)
         return
     top = max(float(np.quantile(np.abs(content), 0.99)), 1e-12)
-    signed = content.min() < -0.05 * top
-    ax.imshow(content, cmap="RdBu_r" if signed else "gray", vmin=-top if signed else 0, vmax=top)
+    signed, low = content.min() < -0.05 * top, float(content.min())
+    ax.imshow(content, cmap="RdBu_r" if signed else "gray", vmin=-top if signed else low, vmax=top)
 
 
 def panels(rows: Sequence[Sequence[Panel]], width: float = 2.35) -> Figure:
@@ -68,7 +69,8 @@ def panels(rows: Sequence[Sequence[Panel]], width: float = 2.35) -> Figure:
     room = int(72 * width / (0.56 * size))
     wrapped = [[(textwrap.fill(text, room), content) for text, content in row] for row in rows]
     heights = [
-        width + 1.35 * size / 72 * (1 + max(text.count("\n") for text, _ in row)) for row in wrapped
+        width + 0.08 + 1.35 * size / 72 * (1 + max(text.count("\n") for text, _ in row))
+        for row in wrapped
     ]
     close = ConstrainedLayoutEngine(w_pad=0.02, h_pad=0.02, wspace=0.0, hspace=0.0)
     fig, axes = plt.subplots(
