@@ -83,7 +83,7 @@ def shown(value: float, unit: str, spread: float | None = None) -> str:
     decimals = len(around.partition(".")[2])
     if unit == "count":
         mean = bare(value, unit)
-    elif spread == 0 or not 1e-3 <= abs(spread) < 1e6:
+    elif spread == 0 or not 1e-4 < abs(spread) < 1e6:
         mean = significant(value)
     else:
         mean = _signed(f"{value:,.{decimals}f}")
